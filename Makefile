@@ -2,7 +2,7 @@
 # make run     builds the server and starts it on http://127.0.0.1:5984/
 # make lint    what can be told by reading: go.mod, format, vet, staticcheck, the rules of imports
 # make test    every package's tests, in under four minutes on two cores
-# make wide    the tests of the program that take longer: attacked, killed, cut off, and the page's finer points
+# make wide    the tests that take longer: attacked, killed, cut off, very large, and the page's finer points
 # make long    the same tests with more rounds: random ones five times as many
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
 #              and Linux); make test has a sample of them. ATTACK=TEXT takes those of that name
@@ -81,14 +81,15 @@ postgresql:
 test: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -short -count=1 -timeout 60m -p 3 -vet=off -ldflags='-s -w' ./...
 
-# The tests that say of themselves that make test leaves them out (cmd/tododb/wide_test.go).
-WIDE = $(shell grep -h -A1 '^func Test' $(BINARY)/*_test.go | grep -B1 '^	wide(t)' | sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' | paste -sd'|')
+# The tests that make test leaves out say so in their first line (store/widetest).
+WIDE_FILES = $(shell grep -rl --include='*_test.go' '^	widetest.Only(t)' cmd httpapi replicate store)
+WIDE       = $(shell grep -h -A1 '^func Test' $(WIDE_FILES) | grep -B1 '^	widetest.Only(t)' | sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' | sort -u | paste -sd'|')
 
 wide-tests:
 	@echo '$(WIDE)'
 
 wide: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
-	TODODB_TEST_WIDE=1 TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -short -count=1 -timeout 60m -vet=off -ldflags='-s -w' -run '^($(WIDE))$$' ./$(BINARY)
+	TODODB_TEST_WIDE=1 TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -short -count=1 -timeout 60m -p 2 -vet=off -ldflags='-s -w' -run '^($(WIDE))$$' $(addprefix ./,$(sort $(dir $(WIDE_FILES))))
 
 long: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	$(GO) test -count=1 -timeout 60m ./...

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // many makes enough documents that they are written in parts.
@@ -127,6 +129,7 @@ func TestBulkInPartsIsJudgedWhole(t *testing.T) {
 // A request that gets no memory in the time that it may wait is told when to come again, and
 // changes nothing.
 func TestNoMemoryForARequest(t *testing.T) {
+	widetest.Only(t)
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "1")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")
 	budget := s.Shared().Settings().Budget
@@ -168,6 +171,7 @@ func TestManyDocumentsWaitForNobody(t *testing.T) {
 
 // A client that does not read the answer to many documents keeps nobody from writing.
 func TestSlowReaderOfBulkAnswer(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/body_memory", "16777216", "limits/body_wait", "60")})
 	wants(t, call(s, "PUT", "/db", "", "Admin", ""), 201, "")

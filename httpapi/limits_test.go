@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/httpapi/wire"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // clock is a time that stands until a test moves it.
@@ -190,6 +191,7 @@ func TestFeedsOutliveStalls(t *testing.T) {
 // A client that stops sending its body gets 408. One that stops taking its answer is cut off.
 // Neither keeps the server from closing.
 func TestStandstills(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	s := openServer(t, Options{Config: settings(t, "limits/answer_stall", "1", "limits/body_stall", "1", "couchdb/max_document_size", "20000000")})
 	server := httptest.NewServer(s)

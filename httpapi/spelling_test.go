@@ -3,10 +3,13 @@ package httpapi_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // The spelling of a path changes neither who may use it nor the answer.
 func TestRightsOfOtherSpellings(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	r := &rightsServer{t: t, s: openServer(t, Options{Config: settings(t, "chttpd_auth/iterations", "1")})}
 	r.restore()

@@ -66,7 +66,7 @@ func TestRoundTrips(t *testing.T) {
 		{4, "GET", "/db/_changes?include_docs=true", ""},
 	} {
 		least := int64(1 << 60)
-		for i := range 5 { // what goes on in the background may come between
+		for i := 0; i < 50 && least > c.most; i++ { // what goes on in the background may come between
 			path := strings.ReplaceAll(c.path, "%d", fmt.Sprint(i))
 			before := count.Load()
 			if w := call(s, c.method, path, c.body, "Admin", ""); w.Code >= 300 && !strings.HasSuffix(path, "missing") {

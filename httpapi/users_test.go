@@ -20,6 +20,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/access"
 	"github.com/tododb/tododb/httpapi/peruser"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 func TestAChangeOfAUserCountsAtOnce(t *testing.T) {
@@ -187,6 +188,7 @@ func TestBadAuthSettingsAreRefused(t *testing.T) {
 }
 
 func TestPasswordSchemes(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	for _, scheme := range []string{"pbkdf2", "tododb-scrypt", "tododb-argon2id"} {
 		t.Run(scheme, func(t *testing.T) {

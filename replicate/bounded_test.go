@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/revtree"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Every answer of a peer is read only up to a bound. The peer may belong to anybody, and all
 // replications share one memory.
 func TestAnswersWithoutEnd(t *testing.T) {
+	widetest.Only(t)
 	rev, err := revtree.Parse("1-a")
 	if err != nil {
 		t.Fatal(err)

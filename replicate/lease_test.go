@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/members"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // sharedManager is one of several processes over the same storage. gone is after how long without a sign
@@ -113,6 +114,7 @@ func TestLease(t *testing.T) {
 // Each document's job has one process, by lot, that may claim it first. The others do not show it as running, neither before nor
 // when they find that it has been claimed.
 func TestLeaseSpreads(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	e := chaos.New(chaos.Options{Seed: 3})
 	s := storetest.On(t, e, store.Options{})

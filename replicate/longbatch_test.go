@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // If the ids of changes together are longer than an answer may be, batches get smaller.
 func TestManyLongIDsAreReplicated(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	a, b := startServer(t), startServer(t)
 	a.must(201, "PUT", "/db", "")

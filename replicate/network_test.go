@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // The password goes to _session once. After that the cookie is used, also when the server renews
@@ -177,6 +178,7 @@ func TestBreaker(t *testing.T) {
 
 // A peer that goes silent does not hold a job for ever: before its answer or in it.
 func TestSilentPeer(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	var halfway atomic.Bool
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {

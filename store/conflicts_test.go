@@ -16,6 +16,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // branch writes a replicated revision.
@@ -70,6 +71,7 @@ func checkIsClean(t *testing.T, db *store.DB) {
 // A database of a release that kept no conflicts has them found by the first who asks. Writers go on
 // meanwhile, and what is cut short by a stop goes on after it.
 func TestConflictsOfAnOlderDatabase(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	var armed atomic.Bool
 	looking, goOn := make(chan struct{}), make(chan struct{})

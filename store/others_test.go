@@ -16,6 +16,7 @@ import (
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // sharedEngines are those that several processes can use at once. Each call opens them for n processes.
@@ -145,6 +146,7 @@ func TestOthersAtOnce(t *testing.T) {
 // Whoever waits for a database is told when another process drops it, whether or not there is another one
 // of its name by then.
 func TestOthersDrop(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	for _, again := range []bool{false, true} {
 		t.Run(fmt.Sprint(again), func(t *testing.T) {

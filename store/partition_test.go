@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A partitioned database applies its rule to every id that is written or asked for.
@@ -228,6 +229,7 @@ func TestPartitionRanges(t *testing.T) {
 // The totals of many partitions share records. They are right however many of them one commit
 // changes, and in whatever order partitions come and go.
 func TestTotalsOfManyPartitions(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	eachEngineWith(t, store.Properties{Partitioned: true}, func(t *testing.T, open func(testing.TB) *store.DB) {
 		storetest.SkipSlow(t, path.Base(t.Name()))

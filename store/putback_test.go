@@ -18,6 +18,7 @@ import (
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // copyData copies a server's data, as its owner.
@@ -55,6 +56,7 @@ func copyData(t *testing.T, from, to string) {
 // is told so, gets what comes after the last sequence that is common, and nobody believes what was cached of the
 // state that was lost. A database whose number another one has got is not taken for that.
 func TestPutBackUnderneath(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Durable: true})
 	url := server.Schema(t)

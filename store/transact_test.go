@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // editsOf makes edits of JSON documents, which may name their parents.
@@ -256,6 +257,7 @@ func TestOnce(t *testing.T) {
 
 // No more than 64 MiB of answers are kept: the oldest go.
 func TestOnceIsBounded(t *testing.T) {
+	widetest.Only(t)
 	db := storetest.DB(t, storetest.Open(t, store.Options{}), "db")
 	random := rand.NewChaCha8([32]byte{1})
 	const answers = 70

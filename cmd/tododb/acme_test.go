@@ -21,6 +21,7 @@ import (
 
 	"github.com/tododb/tododb/cmd/tododb/authority"
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // names answers questions of DNS over TCP: every name is 127.0.0.1.
@@ -243,7 +244,7 @@ func TestACME(t *testing.T) {
 // The same over the plain port, for servers behind something that keeps port 443 to itself. A restart
 // needs no authority.
 func TestACMEOverPlainHTTP(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	plain, secure := freeAddress(t), freeAddress(t)
 	p := startPebble(t, plain, freeAddress(t), 90*24*time.Hour)

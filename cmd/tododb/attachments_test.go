@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // noise is a number of bytes that do not compress and are held nowhere.
@@ -36,6 +38,7 @@ func (n *noise) Read(p []byte) (int, error) {
 // An attachment goes up, down and to another server as a stream: the servers' private
 // memory stays small whatever its size. TODODB_TEST_ATTACHMENT is the size in MiB (64).
 func TestAttachmentsAreStreams(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	const limit = 100 << 20
 	mib := 64

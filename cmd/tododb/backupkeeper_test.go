@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store/backup/repository"
 	"github.com/tododb/tododb/store/backup/schedule"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // What the settings say is what backups are made with.
@@ -84,7 +85,7 @@ func TestBackupSettings(t *testing.T) {
 
 // A server backs itself up, as its settings say, which change while it runs.
 func TestServerBacksItselfUp(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, dir, "")
@@ -167,6 +168,16 @@ func TestServerBacksItselfUp(t *testing.T) {
 	}
 	if out, code := tododb(t, "backup", "show", secret, "--identity", identity, "--db", "db"); code != 0 || !strings.Contains(out, "1-0785e9eb543380151003dc452c3a001a") {
 		t.Errorf("an encrypted one with its key: exit %d\n%s", code, out)
+	}
+	for flags, want := range map[string]string{
+		"":                `"name":"db","documents":1,`,
+		"--db db":         `"rev":"1-0785e9eb543380151003dc452c3a001a","deleted":false,"revisions":1,"conflicts":0}`,
+		"--db db --doc a": `"leaves":[{"rev":"1-0785e9eb543380151003dc452c3a001a","deleted":false,"before":[],"doc":{`,
+	} {
+		args := append([]string{"backup", "show", secret, "--identity", identity, "--json"}, strings.Fields(flags)...)
+		if out, code := tododb(t, args...); code != 0 || !json.Valid([]byte(out)) || !strings.Contains(out, want) {
+			t.Errorf("%q for programs: exit %d\n%s", flags, code, out)
+		}
 	}
 
 	bucket := httptest.NewServer(gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true)).Server())

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // The clients that people use, from npm, against the real program.
@@ -21,7 +23,7 @@ func TestPouchDB(t *testing.T) { runScript(t, "pouchdb.js") }
 // TestPouchDBViews compares what query() gets from the server with what PouchDB makes of the
 // same documents itself.
 func TestPouchDBViews(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	runScript(t, "views.js")
 }
 
@@ -30,22 +32,25 @@ func TestPouchDBFind(t *testing.T) { runScript(t, "find.js") }
 
 // TestPouchDBNames has PouchDB replicate things with every possible name, both ways.
 func TestPouchDBNames(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	runScript(t, "names.js")
 }
 
 // TestPouchDBDrawer sets how long tombstones live, and has a phone sleep for longer.
-func TestPouchDBDrawer(t *testing.T) { runScript(t, "drawer.js") }
+func TestPouchDBDrawer(t *testing.T) {
+	widetest.Only(t)
+	runScript(t, "drawer.js")
+}
 
 // TestPouchDBPutBack has the server's file put back to older copies under devices that sync.
 func TestPouchDBPutBack(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	runScript(t, "putback.js")
 }
 
 // TestPouchDBTabs does so under two tabs of one browser, which share what they hold and their checkpoints.
 func TestPouchDBTabs(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	runScript(t, "tabs.js")
 }
 
@@ -56,7 +61,7 @@ func TestRxDB(t *testing.T) { runScript(t, "rxdb.js") }
 
 // TestCloudant has IBM's SDK, and couchbackup, whose copies must restore what they hold.
 func TestCloudant(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	runScript(t, "cloudant.js")
 }
 

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // shell runs the program as people do, against one server.
@@ -431,6 +433,7 @@ func TestChangesFromNowAreNotMissed(t *testing.T) {
 }
 
 func TestImportNamesWhatItCannot(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	s := newShell(t)
 	s.ok("", "db", "create", "notes")
@@ -473,6 +476,7 @@ nonsense
 
 // An import that is killed and run again leaves every document once.
 func TestImportIsRepeatable(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	s := newShell(t)
 	s.ok("", "db", "create", "notes")
@@ -516,6 +520,7 @@ func TestImportIsRepeatable(t *testing.T) {
 
 // What is exported comes back to the letter, in every form.
 func TestExportComesBack(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	s := newShell(t)
 	s.ok(`{"_id":"a","n":12345678901234567890.10,"z":1,"b":[1.0,{"y":"\u00e9<\"\\"}]}
@@ -551,7 +556,7 @@ func TestExportComesBack(t *testing.T) {
 
 // What servers and other programs write is taken as it is.
 func TestImportTakesDumps(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	s := newShell(t)
 	s.ok("{\"_id\":\"a\",\"n\":1.0}\n{\"_id\":\"b\",\"_attachments\":{\"t\":{\"content_type\":\"text/plain\",\"data\":\"aGVsbG8=\"}}}\n", "import", "notes", "--create")

@@ -5,11 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // compact looks at the files of indexes: it reports a damaged one and removes it, and the server
 // builds it again.
 func TestCompactSeesIndexes(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, dir, "")

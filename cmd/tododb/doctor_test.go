@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDoctor(t *testing.T) {
@@ -40,9 +41,11 @@ func TestDoctor(t *testing.T) {
 	if out, err := runFor(t, "doctor", base); exitCode(err) != 8 || !strings.Contains(out, "Nobody listens at") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, _ := runFor(t, "doctor", "--data", data); !strings.Contains(out, "No server has the folder open.") {
-		t.Errorf("the lock is seen:\n%s", out)
-	}
+	// A program that another test is about to start here may have the lock's file for a moment.
+	within(t, time.Minute, func() bool {
+		out, _ := runFor(t, "doctor", "--data", data)
+		return strings.Contains(out, "No server has the folder open.")
+	})
 	for _, wrong := range []string{"ftp://x", "http://", "://"} {
 		if _, err := runFor(t, "doctor", wrong); exitCode(err) != 2 {
 			t.Errorf("%s: %v", wrong, err)

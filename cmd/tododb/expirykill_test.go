@@ -7,12 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestKillExpiry kills a server again and again while tombstones end. Nothing is lost: what is deleted
 // is a tombstone or dead, and each start goes on where the last one was.
 func TestKillExpiry(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 6, 3)
 	random := rand.New(rand.NewPCG(seed, 0))

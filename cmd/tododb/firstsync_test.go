@@ -13,13 +13,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestFirstSync has new devices fill their PouchDBs over a slow line. TODODB_TEST_LINE=1 tries
 // a phone far from a mast: 30,000 documents of 1 kB, 300 ms, 1 Mbit/s. That takes a quarter of an
 // hour.
 func TestFirstSync(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	dir := scriptFolder(t)
 	documents, roundTrip, bits := 1000, 10*time.Millisecond, 20e6
 	full := os.Getenv("TODODB_TEST_LINE") != ""

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // workersOf are the processes of functions that a server has.
@@ -102,7 +104,7 @@ func alive(pid int) bool {
 // A function that hits a limit has failed. No index lacks a document because of it, no document is
 // written, and others are served meanwhile.
 func TestLimitsOfFunctionsAreErrors(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "local.ini"), []byte("[couchdb]\nos_process_timeout = 500\n"), 0o600); err != nil {

@@ -11,11 +11,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestHostileBodies sends bodies that are too large, too deep, too slow or not what they say.
 func TestHostileBodies(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 256 << 20}, "[limits]\nbody_stall = 2\n")
 	s.run(bodyBombs)

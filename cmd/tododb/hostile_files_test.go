@@ -5,12 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestHostileDescriptors uses up the descriptors of a server: with connections, and with
 // databases that an administrator would have to make.
 func TestHostileDescriptors(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 256 << 20, Files: 160}, "[limits]\nheader_timeout = 2\n[couchdb]\nmax_dbs_open = 40\n")
 	s.run([]attack{

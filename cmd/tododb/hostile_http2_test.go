@@ -15,12 +15,14 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestHostileHTTP2 tries what HTTP/2 makes possible: much work for few bytes on one connection.
 // The neighbour uses plain HTTP.
 func TestHostileHTTP2(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	files := newPemFiles(t)
 	cert, key := pemPair(t, "server")

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestHostileQueries sends queries that are costly to answer, or make no sense.
 func TestHostileQueries(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 320 << 20}, "")
 	var docs []string

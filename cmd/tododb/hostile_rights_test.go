@@ -11,11 +11,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestHostileUsers has users try what only others may do.
 func TestHostileUsers(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 256 << 20}, "[couchdb]\nusers_db_security_editable = true\n")
 	s.do(200, "PUT", "/_users/_security", `{"members":{},"admins":{}}`) // anybody may sign up

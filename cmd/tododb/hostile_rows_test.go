@@ -5,13 +5,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Rows of views may be large. Rows within the limits come whole, though all of them together are
 // larger than the server's memory. A function that emits a larger one is stopped, and its caller
 // is told so.
 func TestHostileLargeRows(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	const docs = 8
 	for _, c := range []struct {

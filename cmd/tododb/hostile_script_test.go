@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // scriptLimit is what one call of a function may take in these tests.
@@ -17,7 +19,7 @@ const scriptLimit = 300 * time.Millisecond
 // TestHostileScripts has the administrator of a database write functions of every kind that are
 // meant to end, hang or bloat the server.
 func TestHostileScripts(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 768 << 20}, fmt.Sprintf("[couchdb]\nos_process_timeout = %d\n", scriptLimit.Milliseconds()))
 	s.run(explosions(t, func(name string) bool { return !strings.HasPrefix(name, "ok_") }))
@@ -26,7 +28,7 @@ func TestHostileScripts(t *testing.T) {
 // TestHostileSlowScripts has functions that harm nobody. They must get what they ask for, even
 // if an engine is bad at it.
 func TestHostileSlowScripts(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 768 << 20}, "")
 	s.name = t.Name()

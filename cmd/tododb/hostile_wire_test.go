@@ -13,11 +13,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestHostileRequests sends paths and headers that nobody needs, and bytes that are not requests.
 func TestHostileRequests(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	s := besiege(t, confinement{Memory: 320 << 20}, "[limits]\nheader_timeout = 3\nbody_stall = 3\n[chttpd]\nenable_cors = true\n[cors]\norigins = https://good.example\ncredentials = true\n"+
 		"[jwt_keys]\nhmac:_default = "+base64.StdEncoding.EncodeToString([]byte("a secret of the signer"))+"\n[chttpd_auth]\n")

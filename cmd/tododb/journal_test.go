@@ -6,10 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestJournalSetting switches the journal on and off, with a kill and a check each time.
 func TestJournalSetting(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, dir, "", "--config", withJournal(t, false))

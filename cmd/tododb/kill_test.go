@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestKill kills the server again and again while writers are at work. Afterwards every
@@ -31,13 +33,13 @@ func TestKill(t *testing.T) { killAgain(t, "", 50) }
 // TestKillPartitioned is TestKill with a partition for each writer. check recounts the partitions'
 // documents and sizes.
 func TestKillPartitioned(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	killAgain(t, "?partitioned=true", 10)
 }
 
 // TestKillSmoosh is TestKill on a server that compacts by itself all the time.
 func TestKillSmoosh(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	settings := filepath.Join(t.TempDir(), "eager.ini")
 	if err := os.WriteFile(settings, []byte("[chttpd_auth]\niterations = 10\n"+eager), 0o600); err != nil {
 		t.Fatal(err)

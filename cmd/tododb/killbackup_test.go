@@ -18,13 +18,14 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"github.com/tododb/tododb/store/backup/schedule"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestKillBackup kills backup, forget, prune and restore at random moments. Whatever was backed up
 // stays whole and restorable, what was cut goes on, and a database that was to be restored is
 // either as before or restored.
 func TestKillBackup(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 12, 4)
 	killBackups(t, kills, seed, filepath.Join(t.TempDir(), "backups"))
@@ -32,7 +33,7 @@ func TestKillBackup(t *testing.T) {
 
 // TestKillBucket does the same with backups in a bucket.
 func TestKillBucket(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 12, 3)
 	bucket := httptest.NewServer(gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true)).Server())
@@ -248,7 +249,7 @@ func withLogin(p *process) string {
 // TestKillOwnBackup kills a server while it backs itself up, which it does again when it is back. What
 // it had made stays whole, and nothing that was acknowledged is missing.
 func TestKillOwnBackup(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 10, 3)
 	dir := t.TempDir()

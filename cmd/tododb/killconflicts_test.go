@@ -7,12 +7,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestKillConflicts kills the server while documents get into conflict and out of it, beside compactions.
 // An acknowledged resolution is whole, and the list of conflicts is that of the documents: check recounts it.
 func TestKillConflicts(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, _ := killCount(t, 4, 2)
 	dir := t.TempDir()

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // indexDesign is a design document whose index depends on salt.
@@ -29,7 +31,7 @@ var indexQueries = []string{
 // TestKillIndex kills the server while it builds indexes and writers keep them behind. Afterwards
 // an index must answer like one that is built from nothing.
 func TestKillIndex(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills := 4
 	if text := os.Getenv("TODODB_TEST_KILLS"); text != "" {

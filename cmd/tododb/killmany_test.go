@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // keeper has a database of its own, which lives for some operations and is then made anew under the same name.
@@ -102,6 +104,7 @@ func (k *keeper) verify(t *testing.T, kill int, server *process) {
 
 // TestKillMany kills a server with writers in many databases, which come and go.
 func TestKillMany(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 20, 2)
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Either server of a replication is killed in its middle. When the replication is requested again,
 // it continues where it was, and nothing is lost.
 func TestKillDuringReplication(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	const docs = 4000
 	dirs := []string{t.TempDir(), t.TempDir()}

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // halfTaken is what a client has of a snapshot.
@@ -48,7 +50,7 @@ func downloadUntilDead(server *process) (d halfTaken) {
 // being written. Afterwards a download continues with the same bytes, a new one has the whole
 // database, and nothing is left of unfinished files.
 func TestKillSnapshot(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 4, 2)
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -10,12 +10,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A server is killed while writers are at work. Whoever has read _db_updates before reads on at the next
 // server, and is told of each database that was written, and of no other one.
 func TestKillUpdates(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 8, 3)
 	dir := t.TempDir()

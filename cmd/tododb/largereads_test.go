@@ -8,12 +8,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Many clients read documents of 7 MB at once, in every way, some of them slowly. With 256 MB each
 // gets everything that it asked for, and clients that read little do not wait for them.
 func TestLargeReadsShareMemory(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	besideOthers(t)
 	p := startConfined(t, confinement{Memory: 256 << 20}, t.TempDir(), "", "--log-level", "warning")
 	p.do(201, "PUT", "/db", "")

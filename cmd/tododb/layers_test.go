@@ -108,6 +108,7 @@ var layers = []layer{
 	{"store/updates", []string{"store", "store/members"}, []string{bbolt, web, eng, "os"}},
 	{"store/smoosh", []string{"store", "store/engine", "store/index"}, []string{bbolt, web}},
 	{"store/storetest", []string{"store", "store/engine/..."}, []string{bbolt, web}},
+	{"store/widetest", nil, []string{bbolt, web}},
 	{"revtree", nil, append([]string{bbolt}, purity...)},
 }
 

@@ -9,12 +9,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestKillOnce kills the server again and again while clients write. They repeat unanswered writes
 // with the same Idempotency-Key. Each write must take place once, whether the kill came before,
 // during or after the commit. An atomic request must leave all of its documents or none.
 func TestKillOnce(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 12, 5)
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -5,11 +5,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // An administrator switches backups on, makes one, looks into it, and brings a document and a database
 // back from it.
 func TestPageBackups(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/herbs", "")

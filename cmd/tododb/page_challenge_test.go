@@ -9,12 +9,14 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A server that answers only known users says so in a way that has browsers ask for a password themselves. On
 // the page nobody sees that question: it has a form of its own.
 func TestPageAsksForPasswordsItself(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

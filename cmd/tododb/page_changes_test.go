@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Somebody watches a database: what was there, what comes, what is deleted and in conflict; they
@@ -110,7 +112,7 @@ func feeds(p *process) string {
 
 // A burst of changes neither freezes the page nor fills it.
 func TestPageChangesBurst(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/busy", "")

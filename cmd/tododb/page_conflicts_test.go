@@ -10,6 +10,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // inConflict brings a document of the database recipes into conflict, as replication does. right wins.
@@ -106,7 +108,7 @@ func (b *browser) look(name string) {
 
 // What somebody has chosen is not lost without a question, whichever way they leave.
 func TestPageConflictsAsksBeforeItForgets(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/recipes", "")
@@ -217,7 +219,7 @@ func TestPageConflictsByKeyboard(t *testing.T) {
 
 // Somebody is faster: nothing is lost of what either has done.
 func TestPageConflictsSomebodyIsFaster(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/recipes", "")
@@ -265,7 +267,7 @@ func TestPageConflictsSomebodyIsFaster(t *testing.T) {
 // More than two versions stand beside each other, and a deleted one is told of. Without what they began
 // with, nobody can tell who has changed something.
 func TestPageConflictsOfThree(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/recipes", "")
@@ -300,7 +302,7 @@ func TestPageConflictsOfThree(t *testing.T) {
 
 // Whatever is in documents and their ids is shown, and comes through as it was.
 func TestPageConflictsOfAnyContent(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/recipes", "")
@@ -348,7 +350,7 @@ func TestPageConflictsOfAnyContent(t *testing.T) {
 // Texts are merged by lines and by words, and only the places that both have changed are asked for; two attachments
 // of one name are seen and both stay; and of three versions each is compared with what it began with. All of it by keyboard.
 func TestPageConflictsMerged(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/recipes", "")

@@ -7,6 +7,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // An administrator makes a database, says who may use it and how long histories are, compacts it,
@@ -64,7 +66,7 @@ func TestPageDatabases(t *testing.T) {
 
 // What is saved in the form for security is what the database has then, and nothing else of it is lost.
 func TestPageSecurity(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")
@@ -87,7 +89,7 @@ func TestPageSecurity(t *testing.T) {
 // A member who is no administrator of the database is offered nothing that the server would refuse, and is told
 // who may. Who is its administrator, and not the server's, is offered all that concerns it.
 func TestPageMember(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")
@@ -138,7 +140,7 @@ func TestPageMember(t *testing.T) {
 
 // A list that is longer than what is seen is gone through by keyboard.
 func TestPageListByKeyboard(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/many", "")

@@ -6,6 +6,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Somebody writes a view, is shown the line of a mistake, tries it, saves it, and asks it.
@@ -54,7 +56,7 @@ func TestPageDesign(t *testing.T) {
 
 // A query is explained in a sentence, gets an index, and shows what it read.
 func TestPageMango(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/shop", "")

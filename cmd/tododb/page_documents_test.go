@@ -11,6 +11,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 const content = "Content of the document"
@@ -206,7 +208,7 @@ func TestPageRevisions(t *testing.T) {
 
 // A document of nearly 8 MB, or 2 MB in the short form, is opened, changed and saved.
 func TestPageLargeDocument(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	count := 70_000
 	if testing.Short() {

@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // An attachment may be called by steps of a path. What is done to it is done to it, and to nothing
 // that such steps lead to.
 func TestPageStepsInNames(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")
@@ -41,7 +43,7 @@ func TestPageStepsInNames(t *testing.T) {
 
 // No name makes a screen wider than a phone, none runs as a script, and everything has a name.
 func TestPageNarrow(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

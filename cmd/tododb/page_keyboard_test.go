@@ -8,6 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // tabTo presses Tab until the keyboard is on an element, as somebody without a mouse does. It must be seen
@@ -84,7 +86,7 @@ func (b *browser) keeps(what, selector string) {
 // A database and a document are made and saved by somebody without a mouse. Where a screen has gone, the keyboard
 // is in the next one; where a dialog has gone, it is where it was.
 func TestPageByKeyboard(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	b.open("")

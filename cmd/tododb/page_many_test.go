@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // readings counts what the page reads of long lists, and answers for a database of a million documents.
@@ -49,7 +51,7 @@ func (b *browser) reads(what, counter string, most int, step func()) {
 // Lists of a million documents and of very many databases are gone through, searched and left at their ends,
 // and only what is shown is read. The short form has fewer databases: more than three pages of them.
 func TestPageManyDatabases(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	many := 350
 	if !testing.Short() {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // An administrator keeps a database here and one on another server the same. The form finds what
@@ -69,7 +71,7 @@ func TestPageReplication(t *testing.T) {
 // A document of _replicator is paused, goes on, fails, is tried again and run again, and what is in
 // it stays to the letter.
 func TestPageReplicationDocument(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/a", "")

@@ -6,12 +6,14 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // The session of a visitor ends while they write. They sign in above what they have written, and
 // save it.
 func TestPageSessionEnds(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")
@@ -39,7 +41,7 @@ func TestPageSessionEnds(t *testing.T) {
 // On a database that is open to all a save would succeed in the name of nobody. The visitor is asked to
 // sign in before.
 func TestPageSessionEndsWhereAllMayWrite(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")
@@ -87,7 +89,7 @@ func TestPageSessionEndsWhereAllMayWrite(t *testing.T) {
 // A cookie that the server cannot read, of another program or of an attack, does not keep its browser from the page
 // for ever.
 func TestPageMalformedCookie(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	b.do("have a malformed cookie", command(network.SetCookie, network.SetCookieParams{Name: "AuthSession", Value: "bad", URL: p.base + "/", HTTPOnly: new(true)}))

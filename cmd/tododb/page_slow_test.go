@@ -5,6 +5,8 @@ import (
 
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // slowAnswers has the answers that say what is going on take longer than the page waits until it asks again, and
@@ -31,6 +33,7 @@ const slowAnswers = `(() => {
 // What is asked for regularly is shown over a slow line too: an answer that takes longer than the pause between
 // two questions is not given up for the next one.
 func TestPageWaitsForSlowAnswers(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	_, b := servePage(t)
 	b.signIn()

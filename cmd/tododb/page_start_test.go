@@ -10,6 +10,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A visitor signs in, sees who they are and what databases there are, and signs out.
@@ -39,7 +41,7 @@ func TestPageSignIn(t *testing.T) {
 // Who starts a server for the first time is told where the password is, signs in with it, and
 // chooses another one.
 func TestPageFirstPassword(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p := startServerWith(t, []string{"COUCHDB_USER=", "COUCHDB_PASSWORD="}, t.TempDir(), "")
 	t.Cleanup(p.stop)
@@ -76,7 +78,7 @@ func TestPageFirstPassword(t *testing.T) {
 // A user who is no administrator opens a database by its name, and changes the password where users
 // may. The page is below another path of a proxy, and keeps to it.
 func TestPageBehindAProxy(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p := startServer(t, t.TempDir(), "")
 	t.Cleanup(p.stop)

@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/security"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Twenty live databases in one tab: over HTTPS all feeds and all writes share one connection, so none waits for
 // another to end. Over plain HTTP a browser opens six connections, and the seventh feed would wait for ever.
 func TestTwentyLiveDatabasesInOneTab(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	dir := t.TempDir()
 	ini, uris := filepath.Join(dir, "tododb.ini"), filepath.Join(dir, "uris")

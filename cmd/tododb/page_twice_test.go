@@ -9,6 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // slowNetwork holds what changes something on the server until the test lets it go, and writes down what was
@@ -132,7 +134,7 @@ func (b *browser) answersAreLost(p *process) {
 
 // On a slow network a second press is no second act, on no screen. Nor is it on one that goes away.
 func TestPagePressedTwice(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

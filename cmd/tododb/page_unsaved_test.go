@@ -5,6 +5,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // asks checks that leave brings the question whether to lose what is not saved. The answer is no.
@@ -26,7 +28,7 @@ func (b *browser) agrees(leave func()) {
 // Whatever is typed is not lost without a question, in any form. Who stays finds the browser's history as it
 // was: every place once.
 func TestPageUnsaved(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

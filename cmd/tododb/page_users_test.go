@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // An administrator makes a user with a role, gives them another password, and deletes them.
@@ -76,6 +78,7 @@ func TestPageUsers(t *testing.T) {
 
 // Somebody makes a token for a device, sees it once with its QR code, and revokes it.
 func TestPageTokens(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	p, b := servePage(t)
 	p.do(201, "PUT", "/notes", "")

@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // PostgreSQL is killed under load and started again at once: what was acknowledged is there, and the
 // processes go on by themselves.
 func TestPGServerKilled(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Durable: true})
 	c, processes := countedCluster(t, server.Schema(t), 2)
@@ -41,7 +42,7 @@ func TestPGServerKilled(t *testing.T) {
 // The primary is killed under load, and the standby that has had each commit before it was acknowledged
 // takes its place. The processes have both addresses, and find the one that can be written to.
 func TestPGFailover(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	primary := pgtest.Start(t, pgtest.Options{Durable: true})
 	standby := primary.Standby(t)
@@ -65,14 +66,14 @@ func TestPGFailover(t *testing.T) {
 // The answer to a commit does not arrive. Whether the connection ends or says nothing more, the process
 // finds out that the commit took place, and acknowledges it. It happens once only.
 func TestPGAnswerLost(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	answerLost(t, true)
 }
 
 // Silence is waited for: a test of its own, so that it need not be the last.
 func TestPGAnswerStalled(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	answerLost(t, false)
 }
@@ -222,7 +223,7 @@ func (n *cuttable) command(args ...string) *exec.Cmd {
 //
 // It has the networks of its machine to itself: it runs in a process and a namespace of its own (apart).
 func TestPGNetworkCut(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	for _, one := range []struct {
 		name     string

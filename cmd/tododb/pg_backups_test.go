@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // One process makes the backups. Any of them may be asked for one, and all show the same.
 func TestPGBackups(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	c, two := startCluster(t, 2)
 	target := filepath.Join(t.TempDir(), "backups")

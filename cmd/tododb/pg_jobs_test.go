@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A job of _replicator runs at one process. When that one is killed, another one takes it over, and shows
 // it meanwhile.
 func TestPGReplicationIsTakenOver(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	c, two := startCluster(t, 2)
 	a, b := two[0], two[1]
@@ -96,7 +97,7 @@ func jsonArray(t *testing.T, text string) (list []map[string]any) {
 
 // While PostgreSQL is away, requests are refused soon; when it is back, all goes on.
 func TestPGStorageGoesAndComesBack(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Durable: true})
 	c := &cluster{t: t, url: server.Schema(t)}
@@ -145,7 +146,7 @@ func TestPGStorageGoesAndComesBack(t *testing.T) {
 
 // The settings of the storage have their effect.
 func TestPGStorageSettings(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	url := pgtest.URL(t)
 	dir := t.TempDir()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // soakPG is how long the long forms of the tests of several processes take, each: what TODODB_TEST_SOAK
@@ -47,6 +48,7 @@ func rounds(t testing.TB, few int, fn func(round int)) {
 
 // Processes are killed again and again, and others started; nothing that was acknowledged is lost.
 func TestPGKill(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	c, processes := countedCluster(t, pgtest.URL(t), 3)
 	f := startFleet(t, c, processes...)
@@ -75,7 +77,7 @@ const lockFreed = 10*time.Second + soon
 // A process that is cut off and killed while it holds the lock of a database holds others up for no longer
 // than the server allows. What it was about to commit is not there.
 func TestPGKillWithTheLock(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	c, processes := countedCluster(t, pgtest.URL(t), 2)
 	f := startFleet(t, c, processes...)
@@ -130,7 +132,7 @@ func waitFor(t testing.TB, c <-chan struct{}, p *process) {
 // A process is killed when its commit has taken place and nobody has been told: the others have the change,
 // in their feeds too, and whoever repeats the write learns of it.
 func TestPGKillAfterTheCommit(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	for _, stage := range []struct {
 		name   string

@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
 	"github.com/tododb/tododb/store/move"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // furnish gives a server databases with something of every kind.
@@ -110,6 +111,7 @@ func docsRead(t *testing.T, answer string) int {
 
 // A server moves to PostgreSQL and back, and nobody who comes to its address can tell.
 func TestPGMoveThereAndBack(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	url := pgtest.URL(t)
 	home, second := t.TempDir(), filepath.Join(t.TempDir(), "back")
@@ -208,7 +210,7 @@ func halfMoved(t *testing.T, url string) bool {
 
 // Killed at any time, a move goes on when it is run again. The folder's databases are read meanwhile.
 func TestPGMoveIsKilled(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 6, 2)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -316,7 +318,7 @@ func TestPGMoveIsKilled(t *testing.T) {
 
 // Who starts a server on what is half moved is told.
 func TestPGServeWhatMoves(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	note := []byte(`{"move":"m","to":"elsewhere","began":"2026-01-01T00:00:00Z"}`)
 	url, home := pgtest.URL(t), t.TempDir()

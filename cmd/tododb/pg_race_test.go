@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Of two processes that write the same document with one parent at the same time, one succeeds and the
@@ -166,7 +167,7 @@ func TestPGDropAndMake(t *testing.T) {
 
 // Clients that read slowly hold no snapshot of PostgreSQL's for long, and writers do not feel them.
 func TestPGSlowReaders(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	c, two := countedCluster(t, pgtest.URL(t), 2)
 	two[0].do(201, "PUT", "/db", "")

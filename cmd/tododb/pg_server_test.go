@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // soon is within what a change at one process counts at the others, with room for a busy machine.
@@ -223,6 +224,7 @@ func takenBackAtOnce(t *testing.T, a, b *process) {
 // Of processes that start at the same time over empty tables, one makes the identity and the
 // administrator.
 func TestPGFirstStartOfMany(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	c := &cluster{t: t, url: pgtest.Shared(t).Schema(t)}
 	const n = 3
@@ -270,7 +272,7 @@ const (
 
 // Over PostgreSQL clients see what they see of a folder.
 func TestPGRecordedConversations(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	golden := os.Getenv(goldenEnv)
 	if golden == "" {
 		t.Skipf("%s says where the program is that replays them", goldenEnv)

@@ -6,11 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A synchronization is the same at all processes, whichever made or changed it. One runs it; when that
 // one is killed, another goes on.
 func TestPGSynchronizations(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	c, two := startCluster(t, 2)
 	a, b := two[0], two[1]

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // changedSince returns what a client gets that comes with a place in the feed.
@@ -102,6 +104,7 @@ func named(begin string, n int) (ids []string) {
 // told of everything, views have the right rows, and check names the index that does not belong
 // there.
 func TestFileIsPutBack(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "databases", "db.bolt")

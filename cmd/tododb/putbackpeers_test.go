@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // goBack makes a side lose what it wrote since a copy of its file was taken, as when an operator
@@ -22,7 +24,7 @@ func (p *pair) goBack(i int, copied string) {
 // was taken at any moment. Changes that were only there are lost. Everything that the other one
 // holds comes back, whoever made it and whether or not there is a later change.
 func TestPeersArePutBack(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p := newPair(t)
 	for round := range 4 {
@@ -96,6 +98,7 @@ func (p *pair) recorded() {
 // A peer that is only restarted begins an epoch. Replications with it continue where they were,
 // even if they may not keep checkpoints.
 func TestPeerIsOnlyRestarted(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	const docs = 300
 	near, far := startServer(t, t.TempDir(), ""), (*process)(nil)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // pair is two servers that documents of _replicator keep the same. The second server runs both
@@ -127,7 +129,7 @@ func (p *pair) check() {
 // Documents of _replicator keep two servers the same, though both servers are killed and the line
 // between them is cut in the middle of their work.
 func TestReplicatorUnderFaults(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	p := newPair(t)
 	for range 4 {

@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestPouchDBRestore puts a server back to an earlier time while devices and another server sync with
 // it: nothing that any of them ever wrote is missing afterwards, and nothing comes back that was
 // deleted before.
 func TestPouchDBRestore(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	scriptFolder(t)
 	server, peer := startServer(t, t.TempDir(), ""), startServer(t, t.TempDir(), "")
@@ -44,6 +47,7 @@ func TestPouchDBRestore(t *testing.T) {
 
 // TestRxDBRestore does the same with devices of RxDB, which keep on their own side alone what they have sent.
 func TestRxDBRestore(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	scriptFolder(t)
 	server := startServer(t, t.TempDir(), "")

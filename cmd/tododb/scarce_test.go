@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // If only a few files may be open, databases that nobody uses are closed to make room for others
@@ -102,6 +104,7 @@ func TestFullDisk(t *testing.T) {
 // On a small disk the guard refuses documents before the disk is full. Deletions, reads and a compaction
 // go on, and when that has made room, so do documents.
 func TestDiskGuardOnASmallDisk(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=24m"); err != nil {

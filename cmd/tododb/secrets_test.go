@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // secrets is a server that gets many secrets, and everything that it has said since.
@@ -59,6 +61,7 @@ func (s *secrets) ask(user, password, method, path, body string, headers ...stri
 // The server repeats secrets to nobody: not in its log, its trail, its errors, its tasks or its
 // settings.
 func TestSecretsStaySecret(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	const (
 		admin2    = "s3cret-of-a-second-administrator"

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A long request leaves no file: not when it is over, not when the server is killed, and not when
@@ -58,6 +60,7 @@ func TestSpoolLeavesNothing(t *testing.T) {
 // If the disk has no room for a long request, the client is told so, and nothing changes. Smaller
 // requests go on.
 func TestSpoolOnAFullDisk(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	p := startConfined(t, confinement{Largest: 24 << 20}, t.TempDir(), "", "--log-level", "critical")
 	p.do(201, "PUT", "/db", "")

@@ -10,13 +10,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // TestKillSynchronized edits two databases that a synchronization keeps the same, and kills the
 // servers in turn. In the end both hold the same, no acknowledged write is missing, and the
 // synchronization is still there and knows the conflicts.
 func TestKillSynchronized(t *testing.T) {
-	wide(t)
+	widetest.Only(t)
 	t.Parallel()
 	kills, seed := killCount(t, 6, 3)
 	random := rand.New(rand.NewPCG(seed, 0))

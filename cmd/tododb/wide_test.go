@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,42 +11,37 @@ import (
 	"testing"
 )
 
-// wideEnv has the tests run that make test leaves to make wide.
-const wideEnv = "TODODB_TEST_WIDE"
-
-// wide is called first by a test that make test leaves out, so that it takes a few minutes: of what is attacked, killed and cut
-// off, and of the finer points of the page, make test has samples. make wide runs these, and so does CI.
-func wide(t *testing.T) {
-	t.Helper()
-	if testing.Short() && os.Getenv(wideEnv) == "" {
-		t.Skip("make wide runs it")
-	}
-}
-
-// make wide finds the tests by the way in which they call wide.
+// make wide finds the tests by the way in which they call widetest.Only.
 func TestWideRunsThemAll(t *testing.T) {
 	t.Parallel()
 	needTools(t, "make")
-	files, err := filepath.Glob("*_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	function := regexp.MustCompile(`(?m)^func (\w+)\(`)
 	var want []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	for _, room := range rooms {
+		err := filepath.WalkDir(filepath.Join("../..", room), func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && entry.Name() == "node_modules":
+				return fs.SkipDir
+			case !strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			text, err := os.ReadFile(path)
+			at := function.FindAllSubmatchIndex(text, -1)
+			for i, f := range at {
+				end := len(text)
+				if i+1 < len(at) {
+					end = at[i+1][0]
+				}
+				if strings.Contains(string(text[f[0]:end]), "\n\twidetest.Only(t)\n") {
+					want = append(want, string(text[f[2]:f[3]]))
+				}
+			}
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
-		}
-		at := function.FindAllSubmatchIndex(text, -1)
-		for i, f := range at {
-			end := len(text)
-			if i+1 < len(at) {
-				end = at[i+1][0]
-			}
-			if strings.Contains(string(text[f[0]:end]), "\twide(t)\n") {
-				want = append(want, string(text[f[2]:f[3]]))
-			}
 		}
 	}
 	show := exec.Command("make", "-s", "--no-print-directory", "-C", "../..", "wide-tests")
@@ -54,9 +50,8 @@ func TestWideRunsThemAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Split(strings.TrimSpace(string(out)), "|")
-	slices.Sort(got)
 	slices.Sort(want)
-	if !slices.Equal(got, want) {
+	if want = slices.Compact(want); !slices.Equal(got, want) {
 		t.Errorf("make wide runs %q, want %q", got, want)
 	}
 }

@@ -15,11 +15,13 @@ import (
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/engine/bolt"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A restore over a database that is killed at any moment leaves the old database or the new one,
 // whole, and nothing else once the folder is opened again.
 func TestKilledRestore(t *testing.T) {
+	widetest.Only(t)
 	dir := t.TempDir()
 	if folder := os.Getenv("TODODB_TEST_RESTORE"); folder != "" {
 		restoreForEver(t, folder)

@@ -19,6 +19,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // dump reads the rows, the by-document records and the summaries of an index.
@@ -49,6 +50,7 @@ func dump(t fataler, db *store.DB, signature string) (out []string) {
 // An index that followed changes one by one has the same bytes as one that was built from the
 // present documents.
 func TestRebuild(t *testing.T) {
+	widetest.Only(t)
 	for name, open := range storetest.Engines {
 		t.Run(name, func(t *testing.T) {
 			storetest.SkipSlow(t, name)
@@ -186,6 +188,7 @@ func TestBuildFails(t *testing.T) {
 
 // A document may not fill the memory with long keys, which are kept in full.
 func TestLongKeysInManyRows(t *testing.T) {
+	widetest.Only(t)
 	w := boltWorld(t, index.Options{})
 	db := w.create(t, "db")
 	defer db.Release()

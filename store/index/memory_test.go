@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // privateMemory is the memory of the process that belongs to no file, in bytes: the heap, and
@@ -57,6 +58,7 @@ func watchMemory() func() int64 {
 
 // The memory for building an index does not grow with the database.
 func TestBuildMemory(t *testing.T) {
+	widetest.Only(t)
 	if privateMemory() == 0 {
 		t.Skip("the system does not tell the private memory of a process")
 	}
@@ -109,6 +111,7 @@ func TestBuildMemory(t *testing.T) {
 // Nor does it grow with the rows that functions make from small documents, though all rows of one
 // document are in memory together.
 func TestBuildMemoryOfLargeRows(t *testing.T) {
+	widetest.Only(t)
 	if privateMemory() == 0 {
 		t.Skip("the system does not tell the private memory of a process")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/index"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // writeMany writes documents, or deletes them, in one batch of edits.
@@ -73,6 +74,7 @@ func (s *batchSum) Results(all []any) (out []index.Reduced, err error) {
 // holds with many pages of summaries, when neighbouring rows go at once, and with writers beside a
 // first build.
 func TestRebuildOfManyRows(t *testing.T) {
+	widetest.Only(t)
 	w := boltWorld(t, index.Options{Delay: time.Hour, Scratch: t.TempDir()})
 	w.m.SetBatches(3000, 20_000)
 	db := w.create(t, "db")

@@ -11,10 +11,12 @@ import (
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
 	"github.com/tododb/tododb/store/move"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // While a move is at work, no other one takes anything from its source or brings anything to its target.
 func TestOneMoveAtATime(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	ctx := t.Context()
 	source, target := storetest.Shared(t, pgtest.URL(t)), storetest.Shared(t, pgtest.URL(t))
@@ -49,6 +51,7 @@ func TestOneMoveAtATime(t *testing.T) {
 
 // What a killed move has left keeps nobody away for long. A move that another one takes for dead ends.
 func TestClaimOfTheDead(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	ctx := t.Context()
 	source, target := storetest.Shared(t, pgtest.URL(t)), storetest.Engine(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/smoosh"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // vault is a database as Obsidian LiveSync keeps one: a note is a document that names its chunks, and a
@@ -135,6 +136,7 @@ func (v *vault) change(t *testing.T) {
 // looked at all the time, except while a compaction runs. TODODB_TEST_VAULT is how many edits there are
 // to a vault of 4 MB; otherwise all is a tenth of that or less.
 func TestVault(t *testing.T) {
+	widetest.Only(t)
 	edits, bytes, sizes := 2_000, 200_000, int64(64<<10)
 	if text := os.Getenv("TODODB_TEST_VAULT"); text != "" {
 		n, err := strconv.Atoi(text)

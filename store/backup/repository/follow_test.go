@@ -10,6 +10,7 @@ import (
 
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/backup/repository"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // told is a Watch that a test tells what has changed.
@@ -51,6 +52,7 @@ func (w *world) follow(repo *repository.Repository, every, ending time.Duration)
 // A shipment brings what has changed since the one before it, and not what has changed in an hour. The one that
 // stays then is in one piece, and each is a whole backup.
 func TestShipmentsBringWhatIsNew(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	w := newWorld(t, 1)
 	repo := create(t, repository.NewFolder(t.TempDir()), repository.Keys{})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // Compaction goes on beside writers and readers; in the end there is what they wrote, and
@@ -180,6 +181,7 @@ func TestCompactedIsDurable(t *testing.T) {
 // Whatever ends a compaction in its midst - it is called off, the database is dropped and
 // made again, all is closed - leaves the database in use whole and no file behind.
 func TestCompactInterrupted(t *testing.T) {
+	widetest.Only(t)
 	for how, interrupt := range map[string]func(e *bolt.Engine, db engine.DB, cancel func()) error{
 		"called off": func(_ *bolt.Engine, _ engine.DB, cancel func()) error { cancel(); return nil },
 		"dropped":    func(e *bolt.Engine, _ engine.DB, _ func()) error { return e.Drop(context.Background(), "db") },

@@ -11,11 +11,13 @@ import (
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // The list of free pages may take thousands of pages itself: a file of which gigabytes are
 // free, or, as here, of small pages.
 func TestManyFreePages(t *testing.T) {
+	widetest.Only(t)
 	for _, pages := range []int{0xFFF0, 0xFFFF + 3, 200_000} {
 		dir := t.TempDir()
 		small, err := bbolt.Open(filepath.Join(dir, "db.bolt"), 0o600, &bbolt.Options{PageSize: 1024, NoSync: true, NoGrowSync: true, FreelistType: bbolt.FreelistMapType})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // scatter writes so many keys in no order in one transaction, also to the model.
@@ -38,6 +39,7 @@ func scatter(t *testing.T, db engine.DB, random *rand.Rand, n int, model map[str
 
 // Keys in no order cost a transaction a fraction of the pages that they belong to.
 func TestScatteredKeysWriteFewPages(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	changed := func(opt bolt.Options) (pages int) {
 		opt.NoSync, opt.Direct = true, true

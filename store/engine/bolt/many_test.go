@@ -14,6 +14,7 @@ import (
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // folder is a folder of databases, and what should be in it.
@@ -277,6 +278,7 @@ func (f *folder) step() {
 // Whatever is done with some databases of a folder, and whenever the process is killed: they are there, with
 // what was written, and those that are gone are gone.
 func TestManyDatabasesKilled(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	rounds := 20
 	if testing.Short() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/bolt"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 const (
@@ -61,6 +62,7 @@ func TestPowerCut(t *testing.T) { powerCuts(t, bolt.Options{}) }
 
 // What is gathered is there or not with the rest of its transaction.
 func TestPowerCutGathered(t *testing.T) {
+	widetest.Only(t)
 	powerCuts(t, bolt.Options{Scattered: space, GatherFrom: 1, GatherBytes: 6000, GatherAfter: time.Hour})
 }
 

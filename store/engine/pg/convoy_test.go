@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // commits counts those of writers. It is a tracer of pgx.
@@ -283,6 +284,7 @@ func TestForeseenForNobody(t *testing.T) {
 
 // Of large values that many ask for at once, what is kept for all of them is bounded, and each gets its own.
 func TestForeseenTogetherIsBounded(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	e := pgtest.Engine(t)
 	db := create(t, e, "db")
@@ -326,6 +328,7 @@ func TestForeseenTogetherIsBounded(t *testing.T) {
 // What many databases write at the same time is committed together, each by itself right, whatever becomes of
 // the others: those that fail, that insert what is there, that read on, and that another process has too.
 func TestConvoys(t *testing.T) {
+	widetest.Only(t)
 	count := &commits{}
 	url := pgtest.URL(t)
 	engines := []*pg.Engine{pgtest.Open(t, pg.Options{URL: url, Tracer: count}), pgtest.Open(t, pg.Options{URL: url})}

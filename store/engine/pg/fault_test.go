@@ -22,6 +22,7 @@ import (
 	"github.com/tododb/tododb/store/engine/enginetest"
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // lockerEnv has this binary be a process that takes the lock of a database and then says so, and nothing
@@ -260,6 +261,7 @@ func cutOften(stop <-chan struct{}, pause func() time.Duration, done func() int6
 
 // Connections that are cut all the time lose and repeat nothing that was acknowledged.
 func TestCutConnections(t *testing.T) {
+	widetest.Only(t)
 	to := pgtest.URL(t)
 	p := newProxy(t, pgtest.Shared(t).Port)
 	e := pgtest.Open(t, pg.Options{URL: p.through(t, to)})
@@ -356,6 +358,7 @@ func TestNothingIsLeft(t *testing.T) {
 
 // A server that crashes has all that was acknowledged when it is back, and the engine goes on.
 func TestServerCrash(t *testing.T) {
+	widetest.Only(t)
 	server := pgtest.Start(t, pgtest.Options{Durable: true})
 	to := server.Schema(t)
 	if err := pg.Init(t.Context(), to); err != nil {
@@ -408,6 +411,7 @@ func TestServerCrash(t *testing.T) {
 
 // The suite holds through a pooler that gives each transaction another connection.
 func TestThroughPgBouncer(t *testing.T) {
+	widetest.Only(t)
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		t.Skip("PgBouncer is not installed")
@@ -495,6 +499,7 @@ func TestSettingsBehindPooler(t *testing.T) {
 
 // What a read says when the server is gone is an engine's error at once: who reads may not hand it to View.
 func TestReadsThatFailSayWhy(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	for name, read := range map[string]func(engine.Reader) error{
 		"Get": func(r engine.Reader) error { _, err := r.Get(sequence, []byte("x")); return err },

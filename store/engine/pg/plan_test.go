@@ -185,15 +185,21 @@ func TestDeadRowsAreNotReadAgainAndAgain(t *testing.T) {
 		{"delete", []any{id, arg}, 12 * docs},
 	} {
 		var text []byte
-		if err := conn.QueryRow(ctx, "explain (analyze, buffers, format json) "+pg.Statements[c.name], append([]any{pgx.QueryExecModeExec}, c.args...)...).Scan(&text); err != nil {
-			t.Fatal(c.name, err)
+		var n int
+		for range 3 { // who meets dead rows marks them, unless a snapshot could still see them: the next one passes them over
+			if err := conn.QueryRow(ctx, "explain (analyze, buffers, format json) "+pg.Statements[c.name], append([]any{pgx.QueryExecModeExec}, c.args...)...).Scan(&text); err != nil {
+				t.Fatal(c.name, err)
+			}
+			var all []struct{ Plan plan }
+			if err := json.Unmarshal(text, &all); err != nil {
+				t.Fatal(err)
+			}
+			n = all[0].Plan.Hit + all[0].Plan.Read
+			t.Logf("%s: %d blocks", c.name, n)
+			if n <= c.most {
+				break
+			}
 		}
-		var all []struct{ Plan plan }
-		if err := json.Unmarshal(text, &all); err != nil {
-			t.Fatal(err)
-		}
-		n := all[0].Plan.Hit + all[0].Plan.Read
-		t.Logf("%s: %d blocks", c.name, n)
 		if n > c.most {
 			t.Errorf("%s: %d blocks, want %d at most\n%s", c.name, n, c.most, text)
 		}

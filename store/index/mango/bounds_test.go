@@ -14,6 +14,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/jsonscan"
 	"github.com/tododb/tododb/store/pattern"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 func word(err error) string {
@@ -64,6 +65,7 @@ func TestPatternBounds(t *testing.T) {
 // A pattern that takes too long is an error: nobody knows whether the document matches, and
 // an index that left it out would be wrong for good.
 func TestSlowPatternOfIndex(t *testing.T) {
+	widetest.Only(t)
 	w := newWorld(t)
 	db := w.create(t)
 	defer db.Release()
@@ -191,6 +193,7 @@ func growsEvenly(t *testing.T, work func(n int) time.Duration) {
 
 // Many fields of a document with many members are found in one look at it.
 func TestManyFields(t *testing.T) {
+	widetest.Only(t)
 	growsEvenly(t, func(n int) time.Duration {
 		var names, body []string
 		for i := range n {

@@ -23,6 +23,7 @@ import (
 	"github.com/tododb/tododb/store/jsonscan"
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 type world struct {
@@ -383,6 +384,7 @@ func TestBookmarksUnderWrites(t *testing.T) {
 
 // A pattern that takes for ever ends the query, and soon.
 func TestSlowPattern(t *testing.T) {
+	widetest.Only(t)
 	w := newWorld(t)
 	db := w.create(t)
 	defer db.Release()

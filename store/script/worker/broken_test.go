@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // The binary of the tests is the one of the workers: see TestMain.
@@ -82,6 +83,7 @@ func (nowhere) Chunk([]byte) error          { return nil }
 // Whatever a worker answers, its call fails and is over soon, and the server keeps its
 // memory.
 func TestBrokenWorkers(t *testing.T) {
+	widetest.Only(t)
 	const many = 4 << 20
 	numbers := func(n ...int) func(b []byte) []byte {
 		return func(b []byte) []byte {

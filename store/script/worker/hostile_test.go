@@ -13,6 +13,7 @@ import (
 
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/script/worker"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // bombs are bodies of functions that try to end, hang or bloat whoever runs them.
@@ -84,6 +85,7 @@ func match(ctx context.Context) func(script.Matcher, error) error {
 // it is left in this process, and a neighbour's documents are validated meanwhile. With
 // TODODB_TEST_HOSTILE each bomb is run as each kind of function, else as one.
 func TestHostileFunctions(t *testing.T) {
+	widetest.Only(t)
 	all := os.Getenv("TODODB_TEST_HOSTILE") != ""
 	timeout := 300 * time.Millisecond
 	if all {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store/script"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 func (p *Pool) processes() []*process {
@@ -166,6 +167,7 @@ func TestACallIsNotMadeForEver(t *testing.T) {
 // On a machine that is busy the time of a call is that which it had a processor for: one
 // that has had none does not fail.
 func TestABusyMachineFailsNoCall(t *testing.T) {
+	widetest.Only(t)
 	p := testPool(t, Options{Timeout: time.Second})
 	d := functionsOf(p, `{"shows":{"s":"function(d,req){var end=Date.now()+req.ms;while(Date.now()<end);return 'x'}"}}`)
 	show := func(ms int) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tododb/tododb/store/script"
 	"github.com/tododb/tododb/store/script/worker"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // The binary of the tests is the one of the workers that they start.
@@ -214,6 +215,7 @@ func TestLimits(t *testing.T) {
 
 // What a function says is bounded before it comes to this process.
 func TestOutputIsBounded(t *testing.T) {
+	widetest.Only(t)
 	p := newPool(t, worker.Options{Memory: 256 << 20})
 	const much = `"x".repeat(40000000)`
 	d := design(p, map[string]any{
@@ -248,6 +250,7 @@ func TestOutputIsBounded(t *testing.T) {
 
 // What a function keeps from call to call does not pile up.
 func TestGrownWorkersAreReplaced(t *testing.T) {
+	widetest.Only(t)
 	p := newPool(t, worker.Options{Memory: 128 << 20})
 	d := design(p, map[string]any{"shows": map[string]string{"s": `function(){globalThis.keep=globalThis.keep||[];for(var i=0;i<50000;i++)keep.push({a:i});return String(keep.length)}`}})
 	least := false
