@@ -112,6 +112,7 @@ func (b *browser) answersAreLost(p *process) {
 		b.t.Fatal(err)
 	}
 	b.open("#/db/notes/doc/tea?tab=attachments")
+	b.sees("4-") // what was saved is loaded again, and what comes now is based on that
 	b.finds("button", "Choose files")
 	b.unanswered(func() { b.choose("input[type=file]", file) })
 	b.sees("Added label.txt.")
