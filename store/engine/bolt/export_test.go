@@ -18,6 +18,9 @@ func (e *Engine) FlushOne(name string) error {
 	return nil
 }
 
+// ErrBusy says that a flush is not possible at the moment.
+var ErrBusy = errBusy
+
 // WriteInVain has a write of a database fail before it reaches the journal.
 func (e *Engine) WriteInVain(name string) error {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -44,7 +44,7 @@ type heldSnapshot struct {
 func TestGatheredModel(t *testing.T) {
 	steps, seeds := 1500, 2
 	if testing.Short() {
-		steps, seeds = 60, 1
+		steps, seeds = 200, 1
 	}
 	for name, opt := range map[string]bolt.Options{
 		"directly": {Direct: true, GatherBytes: 12_000},
@@ -312,11 +312,12 @@ func (m *gatherModel) step() {
 		m.reopen()
 	case p < 80:
 		m.release(1) // the first of several to end would wait for the others
-		if err := m.db.(engine.Compacter).Compact(t.Context()); err != nil {
+		if err := m.db.(engine.Compacter).Compact(t.Context()); err != nil && !errors.Is(err, bolt.ErrBusy) {
 			t.Fatalf("step %d: %v", m.n, err)
 		}
 	case p < 84:
-		if err := m.e.DrainSome("db"); err != nil {
+		// What became of a commit may not be known yet: then nothing goes to the file before the next one.
+		if err := m.e.DrainSome("db"); err != nil && !errors.Is(err, bolt.ErrBusy) {
 			t.Fatalf("step %d: %v", m.n, err)
 		}
 	case p < 88 && direct: // a commit of which nobody knows
@@ -349,7 +350,7 @@ func (m *gatherModel) step() {
 		m.e.FailGrowing("db", false)
 	case p < 94 && !direct:
 		if m.random.IntN(2) == 0 {
-			if err := m.e.FlushOne("db"); err != nil {
+			if err := m.e.FlushOne("db"); err != nil && !errors.Is(err, bolt.ErrBusy) {
 				t.Fatal(err)
 			}
 		}
