@@ -17,6 +17,7 @@ import (
 
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/storetest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 func TestNetworks(t *testing.T) {
@@ -161,6 +162,7 @@ func TestRefusedNetworks(t *testing.T) {
 
 // Users see answers from where they may go, but not what else is there.
 func TestWhatIsTheir(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

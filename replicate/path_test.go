@@ -11,11 +11,13 @@ import (
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/document"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // A server reads every name in a path as it was, in every kind of request. It does not matter
 // whether the server reads a plus as a space, as CouchDB does.
 func TestNamesInPaths(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	var asked []string // raw paths
 	p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {

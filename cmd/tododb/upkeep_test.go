@@ -13,6 +13,7 @@ import (
 
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/store/smoosh"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // What upkeep makes of its settings; store/smoosh tests what these do.
@@ -149,6 +150,7 @@ func sizeOf(t *testing.T, p *process, db string) int64 {
 // On a disk that is nearly full documents are read and deleted, not written, indexes are read as they are,
 // and peers keep their checkpoints. Here any disk is: more than 0 percent are in use.
 func TestDiskMonitor(t *testing.T) {
+	widetest.Only(t)
 	t.Parallel()
 	data := t.TempDir()
 	server := startServer(t, data, "")

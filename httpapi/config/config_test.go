@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/tododb/tododb/store/widetest"
 )
 
 func write(t *testing.T, text string) string {
@@ -272,6 +274,7 @@ func TestAChangeKeepsTheRest(t *testing.T) {
 
 // Settings of applications are kept, but not without end.
 func TestUnknownSettingsAreBounded(t *testing.T) {
+	widetest.Only(t)
 	c := open(t, Options{})
 	long := strings.Repeat("x", 1<<16)
 	var err error

@@ -10,6 +10,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/pg"
 	"github.com/tododb/tododb/store/engine/pg/pgtest"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 func size(t testing.TB, db engine.DB) int64 {
@@ -43,6 +44,7 @@ func value(n int) []byte { return bytes.Repeat([]byte("v"), n) }
 
 // What a database takes is near what PostgreSQL says that the table takes, whose only one it is.
 func TestSize(t *testing.T) {
+	widetest.Only(t)
 	for _, test := range []struct{ n, bytes int }{{10_000, 20}, {5_000, 500}, {100, 64 << 10}} {
 		t.Run(fmt.Sprint(test.bytes), func(t *testing.T) {
 			url := pgtest.URL(t)
@@ -62,6 +64,7 @@ func TestSize(t *testing.T) {
 
 // A size follows what another process writes, deletes and compacts; a large one does so in the background.
 func TestSizeFollows(t *testing.T) {
+	widetest.Only(t)
 	a, b := two(t)
 	db := create(t, a, "db")
 	other := open(t, b, "db")
