@@ -82,7 +82,7 @@ test: build bin/pebble chromium postgresql $(POUCHDB)/node_modules
 	TODODB_TEST_PROGRAM=$(CURDIR)/bin/tododb $(GO) test -short -count=1 -timeout 60m -p 3 -vet=off -ldflags='-s -w' ./...
 
 # The tests that make test leaves out say so in their first line (store/widetest).
-WIDE_FILES = $(shell grep -rl --include='*_test.go' '^	widetest.Only(t)' cmd httpapi replicate store)
+WIDE_FILES = $(shell grep -rl --include='*_test.go' '^	widetest.Only(t)' cmd httpapi replicate store revtree)
 WIDE       = $(shell grep -h -A1 '^func Test' $(WIDE_FILES) | grep -B1 '^	widetest.Only(t)' | sed -n 's/^func \(Test[A-Za-z0-9_]*\).*/\1/p' | sort -u | paste -sd'|')
 
 wide-tests:

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// Env has such tests run, in the short form too.
-const Env = "TODODB_TEST_WIDE"
+// env has such tests run, in the short form too; make wide sets it.
+const env = "TODODB_TEST_WIDE"
 
 // Only skips the test in make test. It is the first thing in a test: make wide finds the tests by that.
 func Only(t *testing.T) {
 	t.Helper()
-	if testing.Short() && os.Getenv(Env) == "" {
+	if testing.Short() && os.Getenv(env) == "" {
 		t.Skip("make wide runs it")
 	}
 }
