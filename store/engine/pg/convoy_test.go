@@ -213,13 +213,13 @@ func TestForeseenSoon(t *testing.T) {
 			t.Errorf("%q, %v", v, err)
 		}
 	}
-	for range 3 {
+	for range 1000 { // what is asked for just when an answer has come is no exception
 		before := count.Load()
 		first := soon()
 		right(f.Foresee(t.Context(), keys))
 		right(first())
 		if n := count.Load() - before; n != 1 {
-			t.Errorf("%d round trips", n)
+			t.Fatalf("%d round trips", n)
 		}
 	}
 	before := count.Load()

@@ -21,6 +21,7 @@ type gatherer[T any] struct {
 
 	mu      sync.Mutex // guards what follows
 	waiting []T
+	wanted  int // of those that wait, from the first: start was called for them
 	running int
 }
 
@@ -42,7 +43,8 @@ func (g *gatherer[T]) later(one T) {
 func (g *gatherer[T]) start() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) > 0 && g.running < g.atOnce {
+	g.wanted = len(g.waiting)
+	if g.wanted > 0 && g.running < g.atOnce {
 		g.running++
 		g.eng.ending.Go(g.run)
 	}
@@ -54,10 +56,15 @@ func (g *gatherer[T]) add(one T) {
 	g.start()
 }
 
-// next takes those that go together. If nobody waits, the run is over.
+// next takes those that go together. If nobody wants anything, the run is over: what waits for start would go out alone,
+// and what start is called for after it.
 func (g *gatherer[T]) next() []T {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.wanted == 0 {
+		g.running--
+		return nil
+	}
 	n, size := 0, 0
 	for ; n < min(len(g.waiting), g.most); n++ {
 		if size += g.size(g.waiting[n]); n > 0 && size > g.bytes {
@@ -66,13 +73,11 @@ func (g *gatherer[T]) next() []T {
 	}
 	some := slices.Clone(g.waiting[:n])
 	g.waiting = slices.Delete(g.waiting, 0, n)
-	if n == 0 {
-		g.running--
-	}
+	g.wanted = max(0, g.wanted-n)
 	return some
 }
 
-// run sends off until nobody waits.
+// run sends off until nobody wants anything.
 func (g *gatherer[T]) run() {
 	for {
 		runtime.Gosched() // others are about to come
