@@ -16,8 +16,12 @@ var usualRoots = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/ce
 // has some keeps to its own. Reading these takes longer than all else at a start, so it is not done where the system's
 // are plainly there.
 func provideRoots() {
-	if runtime.GOOS == "linux" && os.Getenv("SSL_CERT_FILE") == "" && os.Getenv("SSL_CERT_DIR") == "" {
-		for _, path := range usualRoots {
+	if runtime.GOOS == "linux" {
+		paths := usualRoots
+		if path := os.Getenv("SSL_CERT_FILE"); path != "" {
+			paths = []string{path} // what Go reads then
+		}
+		for _, path := range paths {
 			if file, err := os.Stat(path); err == nil && file.Size() > 0 {
 				return
 			}

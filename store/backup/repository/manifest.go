@@ -236,16 +236,14 @@ func (r *Repository) keepBackup(ctx context.Context, b *Backup) error {
 	if err != nil {
 		return err
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return err
-	}
-	outline = enc.EncodeAll(outline, nil)
+	p := packings.Get().(*packing)
+	defer packings.Put(p)
+	outline = p.zip.EncodeAll(outline, nil)
 	s, err := r.seal(append(fmt.Appendf(nil, magic, len(outline)), outline...))
 	if err != nil {
 		return err
 	}
-	if _, err := s.Write(enc.EncodeAll(details, nil)); err != nil {
+	if _, err := s.Write(p.zip.EncodeAll(details, nil)); err != nil {
 		return errors.Join(err, s.drop())
 	}
 	b.Part, err = s.keep(ctx, b.backupName)
