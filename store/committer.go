@@ -19,9 +19,12 @@ const (
 	groupBytes = 8 << 20
 )
 
-// unknownRetries bounds how often the committer looks into a commit of unknown outcome before
-// it tells the writers that the outcome is unknown.
-const unknownRetries = 5
+// unknownRetries and unknownPatience bound how often and for how long the committer looks into a commit of
+// unknown outcome before it tells the writers that the outcome is unknown.
+const (
+	unknownRetries  = 5
+	unknownPatience = 30 * time.Second
+)
 
 // op is something to write. apply decides and writes inside the transaction, and leaves its
 // outcome where its caller finds it. It may run again from the start, so it first forgets any
@@ -208,7 +211,7 @@ func (c *committer) try(group []*op) error {
 				c.db.store.events.add(Event{DB: c.db.name, Type: "updated", At: c.db.at(w.last, c.db.eraBegun.Load())})
 			}
 			return nil
-		case errors.Is(err, engine.ErrUnknown) && n < unknownRetries:
+		case errors.Is(err, engine.ErrUnknown) && n < unknownRetries && time.Since(began) < unknownPatience:
 			continue
 		}
 		return fmt.Errorf("write to %q: %w", c.db.name, c.db.failed(err))

@@ -42,7 +42,7 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	e := a.eng
 	var old, stamp int64
 	note := ""
-	err = e.retry(ctx, e.opt.Patience, func() error {
+	err = e.write(ctx, func() error {
 		s := &session{ctx: ctx, db: a.database, pool: e.writers, begin: beginWrite, there: sqlUnnamed}
 		defer s.end()
 		queries := []query{{sql: sqlNoHold}, {sqlHeld, nil, scan(&note)}}

@@ -16,7 +16,7 @@ const (
 
 // Claim is part of engine.Claimer.
 func (e *Engine) Claim(ctx context.Context, id string, gone time.Duration) (other string, err error) {
-	err = e.retry(ctx, e.opt.Patience, func() error {
+	err = e.write(ctx, func() error {
 		other = ""
 		for {
 			var value string
@@ -35,7 +35,7 @@ func (e *Engine) Claim(ctx context.Context, id string, gone time.Duration) (othe
 
 // Unclaim is part of engine.Claimer.
 func (e *Engine) Unclaim(ctx context.Context, id string) error {
-	return e.retry(ctx, e.opt.Patience, func() error {
+	return e.write(ctx, func() error {
 		_, err := e.one(ctx, e.writers, nil, query{sql: sqlUnclaim, args: []any{id}})
 		return err
 	})

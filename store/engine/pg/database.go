@@ -18,6 +18,7 @@ type database struct {
 
 	writing chan struct{} // held by the one of this process who writes
 	alone   atomic.Int64  // until when no convoy is to wait for it, in nanoseconds
+	unsure  atomic.Bool   // guarded by writing: the last commit may be there and not be safe (sqlConfirm)
 
 	handles int // guarded by eng.mu
 

@@ -280,7 +280,7 @@ func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry)
 func (e *Engine) make(ctx context.Context, parent int64, name string, entries map[string][]byte) (row, error) {
 	r := row{parent: parent, name: name, instance: newInstance()}
 	keys, values := sortedEntries(entries)
-	err := e.retry(ctx, e.opt.Patience, func() error {
+	err := e.write(ctx, func() error {
 		made, err := e.one(ctx, e.writers, []any{&r.id}, query{sql: beginWrite}, query{sql: sqlNoHold},
 			query{sqlMake, []any{parent, name, r.instance, keys, values}, itsRow}, query{sql: "commit"})
 		if err == nil && !made {
@@ -382,7 +382,7 @@ func (e *Engine) drop(ctx context.Context, parent int64, name string) error {
 	var r row
 	var stamp int64
 	tries := 0
-	return e.retry(ctx, e.opt.Patience, func() error {
+	return e.write(ctx, func() error {
 		if r.id == 0 { // a later try must not find one that was made meanwhile
 			found, err := e.one(ctx, e.readers, []any{&r.id, &r.instance}, query{sqlFind, []any{parent, name}, itsRow})
 			if err == nil && !found {

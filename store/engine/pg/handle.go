@@ -104,8 +104,8 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	if h.isGone() {
 		return engine.ErrNoDB
 	}
-	err := errAlone
-	if h.parent == noParent && time.Now().UnixNano() >= h.alone.Load() { // others build an index, which reads much
+	err, unsure := errAlone, h.unsure.Load()
+	if h.parent == noParent && !unsure && time.Now().UnixNano() >= h.alone.Load() { // others build an index, which reads much
 		for n := 0; n == 0 || n < convoyTries && errors.Is(err, errLocked); n++ {
 			err = h.tryTogether(h.newTx(ctx), fn)
 		}
@@ -115,8 +115,14 @@ func (h *handle) Update(ctx context.Context, fn func(engine.Tx) error) error {
 	} else {
 		err = result(err)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		h.eng.news.committed(h.database)
+		if unsure {
+			h.unsure.Store(false)
+		}
+	case errors.Is(err, engine.ErrUnknown):
+		h.unsure.Store(true)
 	}
 	return h.noted(err)
 }
@@ -163,7 +169,10 @@ func (t *tx) sendAlone() error {
 // commit sends what is queued, and the commit.
 func (t *tx) commit() error {
 	if !t.wrote {
-		return nil // it is undone, and has done nothing
+		if !t.db.unsure.Load() {
+			return nil // it is undone, and has done nothing
+		}
+		t.queue = append(t.queue, query{sql: sqlConfirmRow, args: []any{t.db.id}}) // what it has read may be all that the caller wants to know
 	}
 	queries := append(t.queue, query{sql: "commit"})
 	failed, err := t.db.eng.roundTrip(context.WithoutCancel(t.ctx), t.conn, queries) // the outcome is worth more than the time
@@ -226,7 +235,7 @@ func (h *handle) stage(ctx context.Context, batch map[string][]byte) error {
 	for _, k := range keys {
 		values = append(values, batch[string(k)])
 	}
-	return h.eng.retry(ctx, h.eng.opt.Patience, func() error {
+	return h.eng.write(ctx, func() error {
 		s := &session{ctx: ctx, db: h.database, pool: h.eng.writers, begin: beginWrite, there: sqlKeep}
 		defer s.end()
 		if err := s.send(); err != nil {

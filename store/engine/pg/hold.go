@@ -34,7 +34,7 @@ func (e *Engine) Hold(ctx context.Context, was, note []byte) error {
 		text := string(was)
 		expected = &text
 	}
-	err := e.retry(ctx, e.opt.Patience, func() error {
+	err := e.write(ctx, func() error {
 		var name string
 		held, err := e.one(ctx, e.writers, []any{&name}, query{sql: beginWrite}, query{sql: sqlHoldNone},
 			query{sqlNote, []any{string(note), expected}, itsRow}, query{sql: "commit"})
@@ -53,7 +53,7 @@ func (e *Engine) Hold(ctx context.Context, was, note []byte) error {
 func (e *Engine) turnAll(ctx context.Context, which, turn string) (turned bool, err error) {
 	for last, more := int64(0), true; more; {
 		var ids []int64
-		err := e.retry(ctx, e.opt.Patience, func() error {
+		err := e.write(ctx, func() error {
 			s := &session{ctx: ctx, db: &database{eng: e}, pool: e.writers, begin: beginWrite, begun: true}
 			defer s.end()
 			ids = nil
@@ -100,7 +100,7 @@ func (e *Engine) Unhold(ctx context.Context) error {
 	if _, err := e.turnAll(ctx, sqlFreeSome, sqlFree); err != nil {
 		return err
 	}
-	return e.retry(ctx, e.opt.Patience, func() error {
+	return e.write(ctx, func() error {
 		_, err := e.one(ctx, e.writers, nil, query{sql: sqlNoNote})
 		return err
 	})

@@ -49,6 +49,28 @@ func (e *Engine) try(ctx context.Context, patience time.Duration, fn func() erro
 	return err
 }
 
+// sqlConfirm writes what is there. Its commit is answered when all that was committed before is as safe as it ever will be.
+//
+// A commit whose answer did not come may be there for all to see and not be safe: if it waited for a synchronous standby
+// until it was given up, or until the server crashed. So that it is seen does not prove it.
+const (
+	sqlConfirm    = "update td_meta set value = value where name = 'installation'"
+	sqlConfirmRow = "update td_db set stamp = stamp where id = $1" // for who has its lock
+)
+
+// write is retry for what is written in fn, a later try of which may find that an earlier one has done it.
+func (e *Engine) write(ctx context.Context, fn func() error) error {
+	tries := 0
+	err := e.retry(ctx, e.opt.Patience, func() error { tries++; return fn() })
+	if err != nil || tries == 1 {
+		return err
+	}
+	return e.retry(ctx, e.opt.Patience, func() error {
+		_, err := e.one(ctx, e.writers, nil, query{sql: sqlConfirm})
+		return err
+	})
+}
+
 func isFinal(err error) bool {
 	f := final{}
 	return errors.As(err, &f)

@@ -28,7 +28,7 @@ func (h *handle) Sub(ctx context.Context, name string) (engine.DB, error) {
 
 // makeSub makes the row of a sub-database, if it is not there. Meanwhile nobody drops the database.
 func (h *handle) makeSub(ctx context.Context, name string) error {
-	return h.eng.retry(ctx, h.eng.opt.Patience, func() error {
+	return h.eng.write(ctx, func() error {
 		s := &session{ctx: ctx, db: h.database, pool: h.eng.writers, begin: beginWrite, there: sqlKeep}
 		defer s.end()
 		if err := s.send(); err != nil {
