@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/engine"
@@ -42,6 +41,7 @@ type checker struct {
 	bodies int               // bodies that some revision refers to
 	refs   map[Digest]uint64 // how many bodies refer to each attachment; nil: nobody asks
 
+	page checkPage
 	dead *deaths // the notes about them
 
 	instance   string            // of the identity
@@ -51,7 +51,7 @@ type checker struct {
 	part        partitionCheck // the one whose documents are being seen
 }
 
-// documents checks each record, its sequence entry and its bodies.
+// documents checks each record, its sequence entry and its bodies, some documents together.
 func (c *checker) documents() error {
 	err := c.r.Scan(spaceDoc, engine.Range{}, func(k, v []byte) (bool, error) {
 		if isTotals(v) {
@@ -59,9 +59,6 @@ func (c *checker) documents() error {
 			return true, nil
 		}
 		c.docs++
-		if err := c.notDead(k); err != nil {
-			return false, err
-		}
 		rec, err := parseDocRecord(v)
 		if err != nil {
 			c.report("document %q: %v", k, err)
@@ -72,8 +69,15 @@ func (c *checker) documents() error {
 			c.report("document %q: %v", k, err)
 			return true, nil
 		}
-		return true, c.document(k, &rec, &tree)
+		err = c.document(k, &rec, &tree)
+		if err == nil && c.page.full() {
+			err = c.checkNamed()
+		}
+		return true, err
 	})
+	if err == nil {
+		err = c.checkNamed()
+	}
 	return errors.Join(err, c.partitions())
 }
 
@@ -105,95 +109,32 @@ func (c *checker) document(id []byte, rec *docRecord, tree *revtree.Tree) error 
 		c.report("document %q names %s as its winner, its tree says %s", id, rec.winner, winner.Rev)
 	}
 	c.noteConflict(rec, tree, leaves)
-	if err := c.entryOf(id, rec, leaves); err != nil {
-		return err
-	}
-	var failed error
+	c.page.entries = append(c.page.entries, checkedEntry{id, rec.seq, rec.data, leaves})
 	tree.Nodes(func(n revtree.Node, leaf bool) bool {
-		failed = c.body(id, n, leaf)
-		return failed == nil
+		c.body(id, n, leaf)
+		return true
 	})
-	return errors.Join(failed, c.partition(id, c.found.since(&before)))
+	return c.partition(id, c.found.since(&before))
 }
 
-// entryOf checks the document's place in the sequence.
-func (c *checker) entryOf(id []byte, rec *docRecord, leaves []revtree.Node) error {
-	v, err := c.r.Get(spaceSeq, seqKey(rec.seq))
-	if err != nil {
-		return err
-	}
-	if v == nil {
-		c.report("document %q stands at sequence %d, which is not there", id, rec.seq)
-		return nil
-	}
-	e, err := parseSeqEntry(v)
-	if err != nil {
-		c.report("sequence %d: %v", rec.seq, err)
-		return nil
-	}
-	others, err := e.others(nil)
-	if err != nil {
-		c.report("sequence %d: %v", rec.seq, err)
-		return nil
-	}
-	got := append([]leaf{{rev: e.winner, deleted: e.deleted()}}, others...)
-	same := slices.EqualFunc(got, leaves, func(a leaf, b revtree.Node) bool {
-		return a.rev == b.Rev && a.deleted == b.Deleted
-	})
-	if !bytes.Equal(e.id, id) || !same || !bytes.Equal(e.data, rec.data) {
-		c.report("sequence %d of document %q tells of %q at %s", rec.seq, id, e.id, e.winner)
-	}
-	return nil
-}
-
-// body checks the body of one revision.
-func (c *checker) body(id []byte, n revtree.Node, leaf bool) error {
+// body counts the body of one revision, which is to be checked.
+func (c *checker) body(id []byte, n revtree.Node, leaf bool) {
 	if n.Data == nil {
 		if leaf {
 			c.report("leaf %s of document %q has no body", n.Rev, id)
 		}
-		return nil
+		return
 	}
 	ref, err := parseBodyRef(n.Data)
 	if err != nil {
 		c.report("revision %s of document %q: %v", n.Rev, id, err)
-		return nil
+		return
 	}
 	c.bodies++
 	if leaf {
 		ref.addTo(&c.found, 1)
 	}
-	v, err := c.r.Get(spaceBody, bodyKey(ref))
-	if err != nil {
-		return err
-	}
-	if v == nil {
-		c.report("revision %s of document %q has lost its body", n.Rev, id)
-		return nil
-	}
-	stored, err := parseBody(v)
-	var json []byte
-	var atts []Attachment
-	if err == nil {
-		json, err = stored.appendJSON(nil)
-	}
-	if err == nil {
-		atts, err = parseAttachments(stored.atts)
-	}
-	for i := 0; i < len(atts) && c.refs != nil; i++ {
-		c.refs[atts[i].Digest]++
-	}
-	attached := int64(0)
-	if c.partitioned {
-		attached = attachedBytes(atts)
-	}
-	if err != nil {
-		c.report("revision %s of document %q: %v", n.Rev, id, err)
-	} else if int64(len(json)) != ref.size || int64(len(v)) != ref.stored || attached != ref.attached {
-		c.report("revision %s of document %q has a body of %d bytes, stored as %d, and attachments of %d bytes, where %d, %d and %d were noted",
-			n.Rev, id, len(json), len(v), attached, ref.size, ref.stored, ref.attached)
-	}
-	return nil
+	c.page.bodies = append(c.page.bodies, checkedBody{id, n.Rev, ref})
 }
 
 // sequence checks that each document has one entry, and that there is at most one marker, the

@@ -6,28 +6,30 @@ import (
 	"github.com/tododb/tododb/store/engine"
 )
 
-// notDead checks that a document is not dead as well.
-func (c *checker) notDead(id []byte) error {
-	if c.dead == nil {
+// notDead checks that documents are not dead as well.
+func (c *checker) notDead(p *checkPage) error {
+	if c.dead == nil && len(p.entries) > 0 {
 		notes, err := readDeaths(c.r)
 		if err != nil {
 			c.report("%v", err)
 		}
 		c.dead = &notes
 	}
-	if c.dead.count == 0 {
+	if c.dead == nil || c.dead.count == 0 {
 		return nil
 	}
-	v, err := c.r.Get(spaceDead, deathKey(string(id)))
-	if err != nil || v == nil {
-		return err
+	keys := p.keys[:0]
+	for i := range p.entries {
+		keys = append(keys, deathKey(string(p.entries[i].id)))
 	}
-	// A tombstone may stay because another id has the same hash.
-	if rec, err := c.r.Get(spaceDoc, id); err != nil || rec[1]&docDeleted == 0 {
-		c.report("document %q lives, and has a death record", id)
-		return err
-	}
-	return nil
+	p.keys = keys
+	return c.r.GetMulti(spaceDead, keys, func(i int, v []byte) error {
+		// A tombstone may stay because another id has the same hash.
+		if d := &p.entries[i]; v != nil && !d.leaves[0].Deleted {
+			c.report("document %q lives, and has a death record", d.id)
+		}
+		return nil
+	})
 }
 
 // checkDead judges an entry of the dead space.
