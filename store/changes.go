@@ -108,10 +108,12 @@ func (db *DB) Changes(ctx context.Context, q ChangesQuery, row func(*Change) err
 			if err = c.begin(r); err != nil {
 				return err
 			}
-			more, err = c.page(r)
+			if more, err = c.page(r); err == nil && c.counted {
+				err = c.countLeft(r, more)
+			}
 			return err
 		})
-		if err == nil && !more {
+		if err == nil && !more && !c.counted {
 			c.end.Pending, err = db.pending(ctx, &c)
 		}
 		if err != nil {
@@ -154,25 +156,50 @@ func countAfter(r engine.Reader, db ranks.Database, seq uint64) (int, error) {
 	if !ok {
 		return ranks.CountAfter(r, db, seq)
 	}
+	left := engine.Range{From: seqKey(seq + 1)}
+	engine.FetchCount(inner(r), spaceSeq, left)
 	newest, marker, err := db.Newest(r)
 	if err != nil || seq >= newest {
 		return 0, err
 	}
-	n, err := c.Count(spaceSeq, engine.Range{From: seqKey(seq + 1)})
+	n, err := c.Count(spaceSeq, left)
 	if marker {
 		n--
 	}
 	return n, err
 }
 
+// countAhead has what the whole read could return be counted with its first page, if that will be the only one. The
+// count then costs no round trip of its own.
+func (c *changesRead) countAhead(r engine.Reader) {
+	if c.left > 0 && c.left < c.q.pageRows() && !c.q.judged() && c.db.shared && c.q.Since < math.MaxUint64 {
+		c.counted = true // the engine counts, for there are several processes
+		engine.FetchCount(inner(r), spaceSeq, engine.Range{From: seqKey(c.q.Since + 1)})
+	}
+}
+
+// countLeft is what countAhead has counted less what was read.
+func (c *changesRead) countLeft(r engine.Reader, more bool) error {
+	if c.counted = !more; more || c.end.Done { // a page of large documents is cut short
+		return nil
+	}
+	n, err := inner(r).(engine.Counter).Count(spaceSeq, engine.Range{From: seqKey(c.q.Since + 1)})
+	if c.end.Pending = n - c.end.Seen; c.marker {
+		c.end.Pending--
+	}
+	return err
+}
+
 // changesRead is a read of the feed under way.
 type changesRead struct {
-	db    *DB
-	q     ChangesQuery
-	row   func(*Change) error
-	begun bool
-	left  int // rows that may still be returned, negative: any number
-	end   ChangesEnd
+	db      *DB
+	q       ChangesQuery
+	row     func(*Change) error
+	begun   bool
+	left    int // rows that may still be returned, negative: any number
+	end     ChangesEnd
+	counted bool // by countAhead
+	marker  bool // the newest entry is one
 
 	from, to []byte   // sequence keys still to read, [from, to)
 	seqs     []uint64 // with DocIDs or Seqs: the sequences still to read, in reading order
@@ -219,12 +246,13 @@ func (c *changesRead) begin(r engine.Reader) error {
 	if c.q.To == 0 || c.q.Follow {
 		if c.walks() && !c.begun && !c.q.Descending {
 			engine.FetchPage(inner(r), spaceSeq, engine.Range{From: seqKey(c.q.Since + 1), Limit: c.limit()})
+			c.countAhead(r)
 		}
 		last, err := newest(r)
 		if err != nil {
 			return err
 		}
-		if c.q.To = last.seq; c.db.shared {
+		if c.q.To, c.marker = last.seq, last.marker; c.db.shared {
 			if err := c.db.inEra(r); err != nil {
 				return err
 			}

@@ -101,6 +101,15 @@ func TestRoundTrips(t *testing.T) {
 				t.Errorf("%d changes", n)
 			}
 		}},
+		{"some changes, and how many are left", 1, func(int) {
+			n := 0
+			end, err := db.Changes(t.Context(), store.ChangesQuery{Limit: 100}, func(*store.Change) error { n++; return nil }, flush)
+			must(err)
+			if n != 100 || end.Pending != docs-100 {
+				t.Errorf("%d changes, %+v", n, end)
+			}
+		}},
+		{"the check of all documents", 80, func(int) { must(db.Check(t.Context(), func(problem string) { t.Error(problem) })) }},
 		{"a page of all documents with their bodies", 2, func(int) {
 			must(db.AllDocs(t.Context(), store.AllDocsQuery{Limit: 200, IncludeDocs: true}, func(store.Page) error { return nil }, func(*store.Row) error { return nil }, flush))
 		}},

@@ -175,6 +175,8 @@ func Fetch(r Reader, keys []SpaceKey, last []Space) error {
 type Pager interface {
 	// FetchPage says that a range will be walked: its first entries come with whatever is read next.
 	FetchPage(s Space, r Range)
+	// FetchCount says that a range will be counted (Counter): so does how many entries it has.
+	FetchCount(s Space, r Range)
 }
 
 // FetchPage says that a range will be walked, from its beginning and as soon as something else is read. It is
@@ -182,6 +184,13 @@ type Pager interface {
 func FetchPage(r Reader, s Space, rg Range) {
 	if p, ok := r.(Pager); ok {
 		p.FetchPage(s, rg)
+	}
+}
+
+// FetchCount says that a range will be counted, by the same name. It is a hint.
+func FetchCount(r Reader, s Space, rg Range) {
+	if p, ok := r.(Pager); ok {
+		p.FetchCount(s, rg)
 	}
 }
 

@@ -35,6 +35,13 @@ func (r *reader) FetchPage(s engine.Space, rg engine.Range) {
 	}
 }
 
+// FetchCount is part of engine.Pager.
+func (r *reader) FetchCount(s engine.Space, rg engine.Range) {
+	if p, ok := r.Reader.(engine.Pager); ok {
+		p.FetchCount(s, r.span(nil, rg))
+	}
+}
+
 // Count is part of engine.Counter. Where the engine cannot, it walks.
 func (r *reader) Count(s engine.Space, rg engine.Range) (n int, err error) {
 	if c, ok := r.Reader.(engine.Counter); ok {

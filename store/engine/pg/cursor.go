@@ -173,9 +173,33 @@ func (c *cursor) fetch() error {
 
 const sqlCount = "select count(*) from td_kv where db = $1 and k >= $2 and k < $3"
 
+// countOf is how many entries a range has, which is read together with something else.
+type countOf struct {
+	lo, hi []byte
+	n      int
+	read   bool
+}
+
+// FetchCount is part of engine.Pager.
+func (r *reader) FetchCount(s engine.Space, rg engine.Range) {
+	c := &countOf{}
+	c.lo, c.hi = bounds(s, rg.From, rg.To)
+	r.counted = c
+	r.queue = append(r.queue, query{sqlCount, []any{r.db.id, c.lo, c.hi}, func(rows pgx.Rows) error {
+		c.read = true
+		return scan(&c.n)(rows)
+	}})
+}
+
 // Count is part of engine.Counter.
 func (r *reader) Count(s engine.Space, rg engine.Range) (n int, err error) {
 	lo, hi := bounds(s, rg.From, rg.To)
+	if c := r.counted; c != nil && bytes.Equal(c.lo, lo) && bytes.Equal(c.hi, hi) {
+		if !c.read {
+			err = r.send()
+		}
+		return c.n, err
+	}
 	err = r.send(query{sqlCount, []any{r.db.id, lo, hi}, scan(&n)})
 	return n, err
 }

@@ -29,6 +29,7 @@ type reader struct {
 	fetched  map[string][]byte // by key of the table; nil: it is not there
 	lasts    map[engine.Space]lastEntry
 	foreseen *firstOf // the page that was asked for ahead
+	counted  *countOf // and the count
 }
 
 // send is session.send with an engine's error: what reads need not come to the end of View or Update by the way

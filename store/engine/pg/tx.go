@@ -194,8 +194,9 @@ func (t *tx) Count(s engine.Space, rg engine.Range) (int, error) {
 	return t.reader.Count(s, rg)
 }
 
-// FetchPage does nothing: what is written comes first.
-func (t *tx) FetchPage(engine.Space, engine.Range) {}
+// FetchPage and FetchCount do nothing: what is written comes first.
+func (t *tx) FetchPage(engine.Space, engine.Range)  {}
+func (t *tx) FetchCount(engine.Space, engine.Range) {}
 
 // sendFlushed is send after what was written so far, which the queries see then.
 func (t *tx) sendFlushed(queries ...query) error {
