@@ -90,7 +90,7 @@ func TestPageBackups(t *testing.T) {
 	b.sees("The server lacks", "and has 1.")
 	b.everythingHasAName()
 	b.look("backups-all")
-	b.pick("What to restore", "All, in place of the present ones")
+	b.pick("What to restore", "All, over the present")
 	b.sees("is gone then: herbs")
 	b.fill("Type the names, with commas between", "herb")
 	b.finds("button", "Replace")

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/tododb/tododb/store/widetest"
 )
@@ -101,10 +103,62 @@ func TestPageNarrow(t *testing.T) {
 	}
 }
 
+// Dialogs and what they tell keep to a phone's window too, with names that are one long word.
+func TestPageNarrowDialogs(t *testing.T) {
+	widetest.Only(t)
+	t.Parallel()
+	p, b := servePage(t)
+	long := strings.Repeat("long", 40)
+	p.do(201, "PUT", "/notes", "")
+	p.do(201, "PUT", "/notes/"+long, fmt.Sprintf(`{%q:1}`, long))
+	p.do(201, "PUT", "/_users/org.couchdb.user:"+long, fmt.Sprintf(`{"name":%q,"roles":[%[1]q],"type":"user"}`, long))
+	p.do(200, "PUT", "/_node/_local/_config/admins/"+long, `"secret"`)
+	b.signIn()
+	b.narrow()
+	fits := func(what string) {
+		t.Helper()
+		if wide := b.eval(tooWide); wide != "[]" {
+			t.Errorf("%s is wider than the window: %s", what, wide)
+		}
+	}
+	closed := func(title string) {
+		t.Helper()
+		b.finds("dialog", title)
+		fits("the dialog " + title)
+		b.press(kb.Escape)
+		b.until("close the dialog", chromedp.Evaluate[bool]("!document.querySelector('dialog[open]')"))
+	}
+	b.open("#/users")
+	b.finds("button", "Remove the administrator "+long)
+	fits("the list of administrators")
+	b.click("button", "Remove the administrator "+long)
+	closed("Remove " + long + "?")
+	b.click("cell", long)
+	b.click("button", "Delete…")
+	closed("Delete " + long + "?")
+
+	b.open("#/db/notes/doc/" + long)
+	b.click("button", "More for this document")
+	b.click("menuitem", "Delete")
+	closed("Delete this document?")
+
+	b.open("#/db/notes/mango")
+	b.fill("Mango query", fmt.Sprintf(`{"selector": {%q: {"$gt": %[1]q}}}`, long))
+	b.click("button", "Explain")
+	b.sees("would read only what matches")
+	fits("a query without an index")
+	b.until("show the answer", chromedp.Evaluate[bool](`(r => r.top >= 0 && r.top < innerHeight - 50)(document.querySelector('.mango-sentence').getBoundingClientRect())`))
+	b.click("button", "Make it")
+	b.sees("It reads one range of the index")
+	b.click("button", "Run it and count")
+	b.finds("image", "documents found: 0")
+	fits("a query with an index")
+}
+
 // tooWide finds what is cut off at the side of the window and cannot be brought there by scrolling
 // something smaller than the screen.
 const tooWide = `(() => {
-	const scrolls = (e) => e && !e.matches('.main, .screen, body') && (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX) && e.getBoundingClientRect().right <= innerWidth + 1 || scrolls(e.parentElement))
+	const scrolls = (e) => e && !e.matches('.main, .screen, dialog .content, body') && (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX) && e.getBoundingClientRect().right <= innerWidth + 1 || scrolls(e.parentElement))
 	return [document.documentElement, ...document.querySelectorAll('.main, .screen, .screen *')]
 		.filter((e) => e.checkVisibility() && (e.matches('html, .main, .screen') ? e.scrollWidth > innerWidth : e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e.parentElement)))
 		.slice(0, 5).map((e) => e.tagName + '.' + e.getAttribute('class') + ' ' + e.scrollWidth)

@@ -25,6 +25,7 @@ export const look = EditorView.theme({
   '.cm-panels': { backgroundColor: 'var(--raised)', color: 'var(--text)' },
   '.cm-textfield, .cm-button': { backgroundImage: 'none', backgroundColor: 'var(--field)', color: 'var(--text)', borderColor: 'var(--line)' },
   '.cm-tooltip': { backgroundColor: 'var(--raised)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '6px' },
+  '.cm-collapsedLines:before, .cm-collapsedLines:after': { content: '"⋯"' }, // not every system has CodeMirror's own letter
   '.cm-foldPlaceholder, .cm-collapsedLines': { background: 'var(--hover)', border: 'none', color: 'var(--faint)' },
   '&.cm-merge-a .cm-changedLine, .cm-deletedChunk': { backgroundColor: 'var(--danger-soft)' },
   '&.cm-merge-b .cm-changedLine': { backgroundColor: 'var(--good-soft)' },

@@ -49,7 +49,7 @@ export function RestoreAll({ backup, onClose, onDone }: { backup: Backup; onClos
       {fits && (
         <>
           <Notice kind="good">All of it is there and right. {fits.replaced === 0 ? 'The server has none of these databases.' : `The server lacks ${plural(lacks, 'database')} of these, and has ${count(fits.replaced)}.`}</Notice>
-          {fits.replaced > 0 && <Choice label="What to restore" value={how} onChange={setHow} options={[['missing', `Only what the server lacks: ${plural(lacks, 'database')}`], ['all', `All, in place of the present ones: ${plural(fits.databases, 'database')}`]]} />}
+          {fits.replaced > 0 && <Choice label="What to restore" value={how} onChange={setHow} options={[['missing', `What is missing: ${plural(lacks, 'database')}`], ['all', `All, over the present: ${plural(fits.databases, 'database')}`]]} />}
           {replaces && (
             <>
               <Notice kind="warning">

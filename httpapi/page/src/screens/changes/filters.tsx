@@ -17,7 +17,7 @@ const kinds: readonly (readonly [Kind, string])[] = [
   ['ids', 'Of these ids'],
   ['selector', 'That match a selector'],
   ['design', 'Of design documents'],
-  ['function', 'That a filter function lets through'],
+  ['function', 'By a filter function'],
 ]
 
 /** Chooses which changes the server sends. */

@@ -50,12 +50,12 @@ export function Collision({ base, mine, theirs, busy, onSave, onTheirs, onClose 
       {hand !== undefined ? <Editor label="The result, written by hand" mode="json" value={hand} onChange={byHand} height="50vh" /> : parts.length === 0 ? <Notice>Both versions are the same.</Notice> : (
         <div class="versions" role="table" aria-label="Three versions, field by field">
           <div class="line titles" role="row">
-            {['Field', 'When you opened it', 'Saved now', 'Yours'].map((t) => <span key={t} role="columnheader">{t}</span>)}
+            {['Field', titles.base, titles.theirs, titles.mine].map((t) => <span key={t} role="columnheader">{t}</span>)}
           </div>
           {parts.map((p, i) => (
             <div key={p.path.join('\u0000')} class={`line ${p.by}`} role="row">
               <strong role="rowheader" dir="auto">{p.path.join(' › ')}</strong>
-              <span role="cell"><Value of={p.base} /></span>
+              <span role="cell" data-title={titles.base}><Value of={p.base} /></span>
               <Option part={p} who="theirs" is={taken[i] === 'theirs'} choose={() => choose(i, 'theirs')} />
               <Option part={p} who="mine" is={taken[i] === 'mine'} choose={() => choose(i, 'mine')} />
             </div>
@@ -66,9 +66,12 @@ export function Collision({ base, mine, theirs, busy, onSave, onTheirs, onClose 
   )
 }
 
+/** The columns; on a narrow screen, each value's own title. */
+const titles = { base: 'When you opened it', theirs: 'Saved now', mine: 'Yours' }
+
 function Option({ part, who, is, choose }: { part: Part; who: 'mine' | 'theirs'; is: boolean; choose: () => void }): JSX.Element {
   return (
-    <span role="cell">
+    <span role="cell" data-title={titles[who]}>
       <button type="button" class="option" aria-pressed={is} aria-label={`${part.path.join(' ')}: take ${who === 'mine' ? 'yours' : 'what is saved now'}`} onClick={choose}>
         <Value of={part[who]} />
       </button>

@@ -26,7 +26,7 @@ export default function Documents({ params, query }: ScreenProps): JSX.Element {
       <header class="bar">
         <h1 class="unseen">Documents</h1>
         <div class="field small">
-          <Choice<Way> label="Listed" bare value={by} options={[['id', 'By id'], ['view', 'By view'], ['mango', 'By Mango query']]} onChange={(v) => {
+          <Choice<Way> label="Listed" bare value={by} options={[['id', 'By id'], ['view', 'By view'], ['mango', 'By Mango']]} onChange={(v) => {
             if (mayLeave()) setQuery({ by: v === 'id' ? undefined : v, prefix: undefined })
             else redraw((n) => n + 1)
           }} />

@@ -1,4 +1,5 @@
 import type { JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, plural } from '../../format'
@@ -35,6 +36,8 @@ export function Explained({ db, may, plan, stats, onIndexed }: { db: string; may
   const wanted = [...new Set(plan.selector_hints?.flatMap((h) => (h.ranges ? [...h.indexable_fields, ...h.unindexable_fields] : h.indexable_fields)) ?? [])]
   const used = plan.union ? plan.union.map((u) => u.index) : [plan.index]
   const ranges = plan.selector_hints?.find((h) => h.ranges !== undefined)?.ranges
+  const box = useRef<HTMLDivElement>(null)
+  useEffect(() => box.current!.scrollIntoView({ block: 'nearest' }), [plan, stats]) // on a phone it stands below the window
   const suggest = scan && wanted.length > 0
   const index = () => act.run(async (to) => {
     const a = await to.send<{ name: string }>('POST', [db, '_index'], { index: { fields: wanted } })
@@ -42,7 +45,7 @@ export function Explained({ db, may, plan, stats, onIndexed }: { db: string; may
     onIndexed()
   })
   return (
-    <div class="card stack" aria-live="polite">
+    <div ref={box} class="card stack" aria-live="polite">
       <p class="mango-sentence">{sentence(plan, used, ranges, all)}</p>
       {suggest && (
         <div class="row">

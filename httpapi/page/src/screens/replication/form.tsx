@@ -137,7 +137,7 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
         </>
       }
     >
-      <Choice<Kind> label="What" value={kind} onChange={changes(setKind)} options={[['here', 'A database here and another one'], ['addresses', 'From one address to another']]}
+      <Choice<Kind> label="What" value={kind} onChange={changes(setKind)} options={[['here', 'One here, and another'], ['addresses', 'From one address to another']]}
         hint={kind === 'here' ? 'It works with your rights, in both directions if you like, and can be paused: a synchronization.' : 'A document of _replicator. It also copies between two other servers.'} />
       <div class="replication-ends">
         {kind === 'here' ? (

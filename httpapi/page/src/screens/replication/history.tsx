@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import * as api from '../../api'
 import { count, plural } from '../../format'
-import { useLoad } from '../../load'
+import { useEvery, useLoad } from '../../load'
 import { Dialog } from '../../parts/dialog'
 import { Waiting } from '../../parts/progress'
 import { Time } from '../../parts/time'
@@ -32,6 +32,7 @@ export function History({ item, name, onClose }: { item: Item; name: string; onC
       throw e
     }
   }, [db, checkpoint])
+  useEvery(3000, runs.refresh) // a checkpoint may come while somebody looks
   return (
     <Dialog title="History" wide onClose={onClose}>
       <p class="faint" dir="auto">{name}</p>
