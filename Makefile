@@ -68,12 +68,14 @@ bin/tododb: FORCE
 run: build
 	bin/tododb serve
 
-# The server of the tests of many processes, which they start by themselves (store/engine/pg/pgtest).
-# Without it they are skipped, and where CI is set they fail.
+# The server of the tests of many processes, which they start by themselves (store/engine/pg/pgtest), a pooler, and
+# what makes networks that are cut. Without them tests are skipped, and where CI is set they fail.
 postgresql:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
-		echo "PostgreSQL is missing: many processes over one storage are not tested"
+	@set --; ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || set -- postgresql; \
+	PATH=$$PATH:/usr/sbin; command -v pgbouncer >/dev/null || set -- "$$@" pgbouncer; command -v ip >/dev/null || set -- "$$@" iproute2; \
+	[ $$# = 0 ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null; } || \
+		echo "$$* missing: not all is tested of many processes over one storage"
 
 # Three packages run side by side: they wait more than they work. They are linked without what debuggers need, in
 # half of the time, and vet, which reads all that they import, is left to lint. The tests that run the program take the

@@ -174,6 +174,9 @@ func newNamespace(t testing.TB) *cuttable {
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Skip("namespaces of networks need root on Linux")
 	}
+	if _, err := exec.LookPath("ip"); err != nil && os.Getenv("CI") != "" {
+		t.Fatal(err)
+	}
 	n := &cuttable{t: t, id: int(spaces.Add(1)) + os.Getpid()%10_000*4}
 	n.name = fmt.Sprintf("td%d", n.id)
 	if out, err := exec.Command("ip", "netns", "add", n.name).CombinedOutput(); err != nil {
