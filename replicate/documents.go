@@ -54,8 +54,10 @@ func (m *Manager) FollowDocuments() error {
 func (d *documents) follow(ctx context.Context) {
 	var seen uint64
 	all, starting := true, true
+	follower := d.m.opt.Store.Events().Follow(func(e *store.Event) bool { return IsReplicator(e.DB) })
+	defer follower.Close()
 	for ctx.Err() == nil {
-		events, last, news := d.m.opt.Store.Events().Since(seen)
+		events, last := follower.Since(seen)
 		again := time.Duration(0)
 		if d.m.opt.Members != nil {
 			again = min(d.m.settings().Interval, lookElsewhere)
@@ -70,9 +72,6 @@ func (d *documents) follow(ctx context.Context) {
 			}
 		} else {
 			for _, e := range events {
-				if !IsReplicator(e.DB) {
-					continue
-				}
 				if err := d.read(ctx, e.DB, false); err != nil {
 					d.trouble(err)
 					all, again = true, retryDocuments
@@ -86,7 +85,7 @@ func (d *documents) follow(ctx context.Context) {
 			tick = nil
 		}
 		select {
-		case <-news:
+		case <-follower.News():
 		case <-tick:
 			all = true
 		case <-ctx.Done():

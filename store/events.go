@@ -53,7 +53,8 @@ type Events struct {
 	latest map[string]*list.Element
 	order  *list.List    // of Event, the latest last
 	gone   []deletion    // the oldest first
-	wake   chan struct{} // closed at the next event
+	wake   chan struct{} // closed at the next event; nil: nobody waits for it
+	choosy map[*Follower]bool
 }
 
 // deletion is the event of a database that was deleted.
@@ -66,7 +67,7 @@ type deletion struct {
 const maxGone = 10_000
 
 func newEvents() *Events {
-	return &Events{latest: map[string]*list.Element{}, order: list.New(), wake: make(chan struct{})}
+	return &Events{latest: map[string]*list.Element{}, order: list.New(), choosy: map[*Follower]bool{}}
 }
 
 // Tell adds what another process has done.
@@ -101,8 +102,13 @@ func (e *Events) put(ev Event, own bool) {
 	if ev.Type == "deleted" {
 		e.forgetGone(deletion{ev.DB, ev.Seq})
 	}
-	close(e.wake)
-	e.wake = make(chan struct{})
+	if e.wake != nil {
+		close(e.wake)
+		e.wake = nil
+	}
+	for f := range e.choosy {
+		f.tell(&ev)
+	}
 }
 
 // forgetGone takes a deletion in, and forgets the oldest one if there are too many. The caller holds mu.
@@ -130,11 +136,70 @@ func (e *Events) Last() uint64 {
 func (e *Events) Since(n uint64) (evs []Event, last uint64, wait <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for at := e.order.Back(); at != nil && at.Value.(Event).Seq > n; at = at.Prev() {
-		evs = append(evs, at.Value.(Event))
+	if e.wake == nil {
+		e.wake = make(chan struct{})
+	}
+	return e.after(n, func(*Event) bool { return true }), e.seq, e.wake
+}
+
+// after lists the events after n that are wanted. The caller holds mu.
+func (e *Events) after(n uint64, wants func(*Event) bool) (evs []Event) {
+	for at := e.order.Back(); at != nil; at = at.Prev() {
+		ev := at.Value.(Event)
+		if ev.Seq <= n {
+			break
+		}
+		if wants(&ev) {
+			evs = append(evs, ev)
+		}
 	}
 	slices.Reverse(evs)
-	return evs, e.seq, e.wake
+	return evs
+}
+
+// Follower follows only some events. To be woken for each of the others would cost every commit as much as
+// the most of its own work.
+type Follower struct {
+	events *Events
+	wants  func(*Event) bool
+	news   chan struct{}
+}
+
+// Follow begins to follow the events that are wanted. wants is called by whoever writes: it is quick, and calls nothing
+// of Events. The caller closes the Follower.
+func (e *Events) Follow(wants func(*Event) bool) *Follower {
+	f := &Follower{events: e, wants: wants, news: make(chan struct{}, 1)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.choosy[f] = true
+	return f
+}
+
+// Since returns the wanted events after n in order, and the number of the newest of all.
+func (f *Follower) Since(n uint64) (evs []Event, last uint64) {
+	f.events.mu.Lock()
+	defer f.events.mu.Unlock()
+	return f.events.after(n, f.wants), f.events.seq
+}
+
+// News gets something when there is a wanted event that the last Since may not have returned.
+func (f *Follower) News() <-chan struct{} { return f.news }
+
+// Close ends the following.
+func (f *Follower) Close() {
+	f.events.mu.Lock()
+	defer f.events.mu.Unlock()
+	delete(f.events.choosy, f)
+}
+
+func (f *Follower) tell(ev *Event) {
+	if !f.wants(ev) {
+		return
+	}
+	select {
+	case f.news <- struct{}{}:
+	default:
+	}
 }
 
 // at says how far the database is at a sequence that it has just reached, in an era of the storage.

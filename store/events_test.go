@@ -64,3 +64,40 @@ func TestEventsToldLate(t *testing.T) {
 		t.Errorf("%+v", ev)
 	}
 }
+
+// Who follows some events is woken for them, and not for the writes of all databases.
+func TestEventsFollowedBySome(t *testing.T) {
+	e := newEvents()
+	e.add(Event{DB: "a", Type: "created"})
+	f := e.Follow(func(ev *Event) bool { return ev.DB == "a" })
+	woken := func() bool {
+		select {
+		case <-f.News():
+			return true
+		default:
+			return false
+		}
+	}
+	evs, last := f.Since(0)
+	if len(evs) != 1 || last != 1 || woken() {
+		t.Fatal(evs, last)
+	}
+	e.add(Event{DB: "b", Type: "updated"})
+	if woken() {
+		t.Error("woken for another database")
+	}
+	e.add(Event{DB: "a", Type: "updated"})
+	e.add(Event{DB: "a", Type: "updated"})
+	e.add(Event{DB: "b", Type: "updated"})
+	if !woken() || woken() {
+		t.Error("it is to be woken once")
+	}
+	if evs, last = f.Since(last); len(evs) != 1 || evs[0].DB != "a" || last != 5 {
+		t.Error(evs, last)
+	}
+	f.Close()
+	e.add(Event{DB: "a", Type: "updated"})
+	if woken() {
+		t.Error("woken after Close")
+	}
+}

@@ -311,19 +311,19 @@ func (s *Files) Run(ctx context.Context, st *store.Store) {
 	const look = time.Minute
 	tick := time.NewTicker(look)
 	defer tick.Stop()
+	deletions := st.Events().Follow(func(e *store.Event) bool { return e.Type == "deleted" })
+	defer deletions.Close()
 	seen := uint64(0)
 	for {
-		happened, last, news := st.Events().Since(seen)
+		gone, last := deletions.Since(seen)
 		seen = last
-		for _, e := range happened {
-			if e.Type == "deleted" {
-				s.dropAll(func(f *file) bool { return f.DB == e.DB })
-			}
+		for _, e := range gone {
+			s.dropAll(func(f *file) bool { return f.DB == e.DB })
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-news:
+		case <-deletions.News():
 		case <-tick.C:
 			s.Sweep()
 		}
