@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,10 +45,10 @@ type op struct {
 	upkeep bool
 
 	err  error
-	done chan struct{} // gets one when err is final and the data on disk; from then on only its caller has the op
+	done chan struct{} // if it waits, gets one when err is final and the data on disk; from then on only its caller has the op
 }
 
-// doneChans are kept: every write needs one.
+// doneChans are kept: every write that waits needs one.
 var doneChans = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
 
 func (o *op) run(w *writer) error {
@@ -58,85 +60,133 @@ func (o *op) run(w *writer) error {
 
 // committer applies the ops of one database in order of arrival, all waiting ones in one
 // transaction: while one commit is on its way to disk, the next group gathers.
+//
+// Whoever finds no commit under way makes its own, and nobody has to be woken for it. What has gathered meanwhile is
+// left to a goroutine that lives until nothing waits.
 type committer struct {
-	db     *DB
-	queue  chan *op
-	exited chan struct{}
-	group  []*op // room for the next one
+	db *DB
+
+	mu    sync.Mutex // guards what follows
+	queue []*op
+	busy  bool      // somebody commits
+	rest  sync.Cond // nobody does any more
+
+	group []*op // room for the next one; whoever commits has it
 }
 
 func newCommitter(db *DB) *committer {
-	return &committer{db: db, queue: make(chan *op, 256), exited: make(chan struct{})}
+	c := &committer{db: db}
+	c.rest.L = &c.mu
+	return c
 }
 
-// submit queues an op and waits for it to finish. Once it is queued, the caller's context no
+// submit has an op applied and waits for it to finish. Once it is queued, the caller's context no
 // longer counts: the caller must learn what became of its write.
 func (c *committer) submit(ctx context.Context, o *op) error {
-	o.done = doneChans.Get().(chan struct{})
 	if !o.upkeep {
 		c.db.store.waiting.Add(1)
 		defer c.db.store.noteWrite()
 	}
-	select {
-	case <-c.db.gone:
-		return c.db.stopErr
-	default:
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	select {
-	case c.queue <- o:
-	case <-c.db.gone:
-		return c.db.stopErr
-	case <-ctx.Done():
-		return ctx.Err() // the write has not begun
+	c.mu.Lock()
+	if why := c.db.WhyGone(); why != nil {
+		c.mu.Unlock()
+		return why
 	}
-	select {
-	case <-o.done:
-		doneChans.Put(o.done)
+	if !c.busy {
+		c.busy = true
+		c.mu.Unlock()
+		c.commitOwn(o)
 		return o.err
-	case <-c.exited:
 	}
-	select { // it may have been the last op served
-	case <-o.done:
-		doneChans.Put(o.done)
-		return o.err
-	default:
-		return c.db.stopErr
+	o.done = doneChans.Get().(chan struct{})
+	c.queue = append(c.queue, o)
+	c.mu.Unlock()
+	<-o.done
+	doneChans.Put(o.done)
+	return o.err
+}
+
+// commitOwn commits the op of the caller.
+func (c *committer) commitOwn(o *op) {
+	whole := false
+	defer func() {
+		if !whole {
+			fall(recover())
+		}
+	}()
+	c.group = append(c.group[:0], o)
+	o.err = c.try(c.group)
+	whole = true
+	clear(c.group)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) == 0 {
+		c.end()
+		return
+	}
+	go c.run()
+}
+
+// fall ends the process, as a panic of a goroutine does that nobody looks after: whoever calls may be
+// somebody who would go on, but nobody knows what a half transaction has left behind.
+func fall(cause any) {
+	text := fmt.Sprintf("%v, in a transaction\n%s", cause, debug.Stack())
+	go panic(text)
+	select {}
+}
+
+// end says that nobody commits any more. The caller holds mu.
+func (c *committer) end() {
+	c.busy = false
+	c.rest.Broadcast()
+}
+
+// wait waits until nobody commits any more. The caller has seen to it that nobody begins.
+func (c *committer) wait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.busy {
+		c.rest.Wait()
 	}
 }
 
-// run serves the queue until the database stops.
+// run serves the queue until it is empty, or the database stops.
 func (c *committer) run() {
-	defer close(c.exited)
-	var held *op // taken from the queue, but too large for the group
-	for {
-		var first *op
-		if first, held = held, nil; first == nil {
-			select {
-			case first = <-c.queue:
-			case <-c.db.gone:
-				return
-			}
-		}
-		group := append(c.group[:0], first)
-		docs, size := first.docs, first.bytes
-	gather:
-		for {
-			select {
-			case o := <-c.queue:
-				if docs+o.docs > groupDocs || size+o.bytes > groupBytes {
-					held = o
-					break gather
-				}
-				docs, size = docs+o.docs, size+o.bytes
-				group = append(group, o)
-			default:
-				break gather
-			}
-		}
-		c.commit(group)
-		clear(group)
-		c.group = group
+	for c.take() {
+		c.commit(c.group)
+		clear(c.group)
 	}
+}
+
+// take takes the next group off the queue. If there is none, it ends.
+func (c *committer) take() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if why := c.db.WhyGone(); why != nil {
+		for _, o := range c.queue {
+			o.err = why
+			o.done <- struct{}{}
+		}
+		clear(c.queue)
+		c.queue = c.queue[:0]
+	}
+	if len(c.queue) == 0 {
+		c.end()
+		return false
+	}
+	n, docs, size := 0, 0, 0
+	for _, o := range c.queue {
+		if docs, size = docs+o.docs, size+o.bytes; n > 0 && (docs > groupDocs || size > groupBytes) {
+			break
+		}
+		n++
+	}
+	c.group = append(c.group[:0], c.queue[:n]...)
+	c.queue = slices.Delete(c.queue, 0, n)
+	return true
 }
 
 // commit applies a group and tells its members the outcome.

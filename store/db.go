@@ -74,7 +74,7 @@ func newDB(s *Store, name string) *DB {
 	return d.base
 }
 
-// start opens the engine's database and starts the committer.
+// start opens the engine's database.
 func (db *DB) start(ctx context.Context) error {
 	edb, err := db.store.eng.Open(ctx, db.name)
 	for errors.Is(err, engine.ErrTooManyOpen) && db.store.MakeRoom() {
@@ -98,7 +98,6 @@ func (db *DB) start(ctx context.Context) error {
 	db.superseded = db.store.supersededOf(db.name, db.identity.Instance)
 	db.news = newNotifier(last)
 	db.commits = newCommitter(db)
-	db.background.Go(db.commits.run)
 	db.prove()
 	return nil
 }
@@ -128,6 +127,7 @@ func (db *DB) shut(why error) error {
 		//lint:ignore SA2001 nothing is to be done under it
 		db.starting.Unlock()
 		db.background.Wait()
+		db.commits.wait()
 		db.shutErr = db.edb.Close()
 	})
 	return db.shutErr

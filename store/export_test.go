@@ -39,4 +39,8 @@ func (db *DB) OlderWriter(ctx context.Context) error {
 func (s *Store) LastWrite() int64 { return s.wrote.Load() }
 
 // Queued is how many writes wait for the next transaction.
-func Queued(db *DB) int { return len(db.commits.queue) }
+func Queued(db *DB) int {
+	db.commits.mu.Lock()
+	defer db.commits.mu.Unlock()
+	return len(db.commits.queue)
+}
