@@ -241,6 +241,33 @@ func TestLostAnswerToDrop(t *testing.T) {
 	}
 }
 
+// Of what was asked for before the server went away, without an answer, nobody knows whether it took place. What is asked for
+// after that has not.
+func TestLostAnswerForGood(t *testing.T) {
+	to := pgtest.URL(t)
+	p := newProxy(t, pgtest.Shared(t).Port)
+	e := pgtest.Open(t, pg.Options{URL: p.through(t, to), Patience: 100 * time.Millisecond})
+	p.stall.Store(true)
+	done := make(chan error, 1)
+	go func() { _, err := e.Create(t.Context(), "db"); done <- err }()
+	select {
+	case <-p.stuck:
+	case err := <-done:
+		t.Fatalf("the answer came: %v", err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("no commit was sent")
+	}
+	p.Close()
+	p.cut()
+	if err := <-done; !errors.Is(err, engine.ErrUnknown) {
+		t.Errorf("the error is %v", err)
+	}
+	open(t, pgtest.Open(t, pg.Options{URL: to}), "db")
+	if _, err := e.Create(t.Context(), "other"); !errors.Is(err, engine.ErrUnavailable) || errors.Is(err, engine.ErrUnknown) {
+		t.Errorf("later it is %v", err)
+	}
+}
+
 // cutOften cuts connections after one pause after the other, until stop. done counts what got through: on a busy machine
 // that is nothing between two cuts, and the pauses grow until something does.
 func cutOften(stop <-chan struct{}, pause func() time.Duration, done func() int64, cut func()) {

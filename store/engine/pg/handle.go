@@ -235,7 +235,7 @@ func (h *handle) stage(ctx context.Context, batch map[string][]byte) error {
 	for _, k := range keys {
 		values = append(values, batch[string(k)])
 	}
-	return h.eng.write(ctx, func() error {
+	return h.eng.retry(ctx, h.eng.opt.Patience, func() error {
 		s := &session{ctx: ctx, db: h.database, pool: h.eng.writers, begin: beginWrite, there: sqlKeep}
 		defer s.end()
 		if err := s.send(); err != nil {

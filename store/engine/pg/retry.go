@@ -3,10 +3,13 @@ package pg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tododb/tododb/store/engine"
 )
 
 // final is an error after which there is no other try, and which is an engine's or the caller's already.
@@ -58,17 +61,31 @@ const (
 	sqlConfirmRow = "update td_db set stamp = stamp where id = $1" // for who has its lock
 )
 
-// write is retry for what is written in fn, a later try of which may find that an earlier one has done it.
+// lostAnswer is the error of a round trip that may have done all that was asked.
+type lostAnswer struct{ error }
+
+func (l lostAnswer) Unwrap() error { return l.error }
+
+// write is retry for what is written in fn, a later try of which may find that an earlier one has done it. The error is
+// ErrUnknown if nobody knows.
 func (e *Engine) write(ctx context.Context, fn func() error) error {
-	tries := 0
-	err := e.retry(ctx, e.opt.Patience, func() error { tries++; return fn() })
-	if err != nil || tries == 1 {
-		return err
-	}
-	return e.retry(ctx, e.opt.Patience, func() error {
-		_, err := e.one(ctx, e.writers, nil, query{sql: sqlConfirm})
+	unknown := false
+	err := e.try(ctx, e.opt.Patience, func() error {
+		err := fn()
+		unknown = unknown || errors.As(err, &lostAnswer{})
 		return err
 	})
+	if err == nil && unknown {
+		err = e.try(ctx, e.opt.Patience/3, func() error {
+			_, err := e.one(ctx, e.writers, nil, query{sql: sqlConfirm})
+			return err
+		})
+	}
+	if err != nil && unknown && !isFinal(err) {
+		e.figures.unknown.Add(1)
+		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
+	}
+	return result(err)
 }
 
 func isFinal(err error) bool {

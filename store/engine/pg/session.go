@@ -160,6 +160,7 @@ func (e *Engine) roundTrip(ctx context.Context, conn *pgxpool.Conn, queries []qu
 		b.Queue(q.sql, q.args...)
 	}
 	res := conn.SendBatch(ctx, &b)
+	heard := false // the error is that of who heard the answer
 	for i, q := range queries {
 		if q.rows == nil {
 			_, err = res.Exec()
@@ -168,8 +169,9 @@ func (e *Engine) roundTrip(ctx context.Context, conn *pgxpool.Conn, queries []qu
 		} else {
 			err = q.rows(rows)
 			rows.Close()
+			heard = err != nil
 			if rowsErr := rows.Err(); rowsErr != nil {
-				err = rowsErr // what the server says comes first
+				err, heard = rowsErr, false // what the server says comes first
 			}
 		}
 		if err != nil {
@@ -181,6 +183,9 @@ func (e *Engine) roundTrip(ctx context.Context, conn *pgxpool.Conn, queries []qu
 		failed, err = len(queries)-1, closeErr
 	}
 	e.figures.roundTrip(time.Since(began))
+	if err != nil && !heard && !nothingDone(err, failed == len(queries)-1) {
+		err = lostAnswer{err}
+	}
 	return failed, err
 }
 
