@@ -47,10 +47,11 @@ type Log struct {
 	queue  []*request // what is to be written next
 	led    bool       // somebody writes: the leader
 	closed bool
-	failed error     // why nothing can be written any more
-	sealed []Segment // oldest first
-	first  Pos       // of the active segment
-	number uint64    // of the active segment
+	failed error                      // why nothing can be written any more
+	sealed []Segment                  // oldest first
+	open   map[uint64]<-chan struct{} // the files of sealed segments that are open still; closed when they are not
+	first  Pos                        // of the active segment
+	number uint64                     // of the active segment
 	end    Pos
 
 	w        writer        // the leader's

@@ -58,8 +58,11 @@ func (l *Log) remove(kept uint64) error {
 			l.mu.Unlock()
 			return nil
 		}
-		name := segmentName(l.sealed[0].Number)
+		name, closed := segmentName(l.sealed[0].Number), l.open[l.sealed[0].Number]
 		l.mu.Unlock()
+		if closed != nil {
+			<-closed // a file that is open keeps its room, whatever becomes of its name
+		}
 		if err := l.folder.remove(name); err != nil {
 			return err
 		}

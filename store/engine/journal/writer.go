@@ -180,12 +180,22 @@ func (l *Log) roll() (err error) {
 func (l *Log) goOn(next writer) {
 	if old := l.w; old.file != nil {
 		// These only tell Open of a missing segment, and give room back. All that was acknowledged is on disk.
-		end := l.end
+		end, closed := l.end, make(chan struct{})
+		l.mu.Lock()
+		if l.open == nil {
+			l.open = map[uint64]<-chan struct{}{}
+		}
+		l.open[old.head.number] = closed
+		l.mu.Unlock()
 		l.beside(func() {
+			defer close(closed)
 			if !old.suspect {
 				_ = old.seal(end, sealedKind)
 			}
 			_ = old.file.Close()
+			l.mu.Lock()
+			delete(l.open, old.head.number)
+			l.mu.Unlock()
 		})
 	}
 	l.mu.Lock()
