@@ -19,10 +19,16 @@ import (
 // have it. The standby stops when the test ends.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
+	return s.StandbyAt(t, 0)
+}
+
+// StandbyAt is Standby at a port, perhaps that of a server that was killed.
+func (s *Server) StandbyAt(t testing.TB, port int) *Server {
+	t.Helper()
 	opt := s.opt
 	opt.Settings = append(slices.Clip(opt.Settings),
 		fmt.Sprintf("primary_conninfo = 'host=127.0.0.1 port=%d user=postgres application_name=standby'", s.Port))
-	opt.Port = 0
+	opt.Port = port
 	standby, err := prepare(opt)
 	if err != nil {
 		t.Fatal(err)
