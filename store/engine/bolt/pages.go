@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 )
 
 // pages reads a bbolt file page by page. It does not use the map, so nothing faults, and it
@@ -93,12 +94,34 @@ type page struct {
 	data  []byte
 }
 
-// read reads a page, and its continuation if whole is set.
-func (p *pages) read(id uint64, whole bool) (page, error) {
+// read reads a page and its continuation.
+func (p *pages) read(id uint64) (page, error) { return p.readInto(nil, id) }
+
+// readInto is read into a buffer that nobody needs any longer, if it is large enough.
+func (p *pages) readInto(spare []byte, id uint64) (page, error) {
+	if int64(cap(spare)) < p.size {
+		spare = make([]byte, p.size)
+	}
+	pg, err := p.begin(spare[:p.size], id)
+	if err != nil || pg.more == 0 {
+		return pg, err
+	}
+	if size := (1 + int64(pg.more)) * p.size; int64(cap(spare)) >= size {
+		pg.data = spare[:size]
+	} else {
+		pg.data = make([]byte, size)
+	}
+	if _, err := p.file.ReadAt(pg.data, int64(id)*p.size); err != nil {
+		return pg, fmt.Errorf("page %d: %w", id, err)
+	}
+	return pg, nil
+}
+
+// begin fills b with the beginning of a page.
+func (p *pages) begin(b []byte, id uint64) (page, error) {
 	if id < 2 || id >= p.high {
 		return page{}, fmt.Errorf("page %d is beyond the last of %d pages", id, p.high)
 	}
-	b := make([]byte, p.size)
 	if _, err := p.file.ReadAt(b, int64(id)*p.size); err != nil {
 		return page{}, fmt.Errorf("page %d: %w", id, err)
 	}
@@ -111,12 +134,6 @@ func (p *pages) read(id uint64, whole bool) (page, error) {
 	case pg.more >= p.high-id:
 		return pg, fmt.Errorf("page %d extends beyond the end", id)
 	}
-	if whole && pg.more > 0 {
-		pg.data = make([]byte, (1+int64(pg.more))*p.size)
-		if _, err := p.file.ReadAt(pg.data, int64(id)*p.size); err != nil {
-			return pg, fmt.Errorf("page %d: %w", id, err)
-		}
-	}
 	return pg, nil
 }
 
@@ -125,7 +142,7 @@ func (p *pages) freePages() (pg page, ids []uint64, err error) {
 	if p.free == noFreelist {
 		return pg, nil, errors.New("the free list is missing")
 	}
-	if pg, err = p.read(p.free, true); err != nil {
+	if pg, err = p.read(p.free); err != nil {
 		return pg, nil, err
 	}
 	if pg.flags != isFreelist {
@@ -154,9 +171,9 @@ type child struct {
 	id  uint64
 }
 
-// children are the elements of a branch page.
-func (pg *page) children() ([]child, error) {
-	list := make([]child, pg.count)
+// children are the elements of a branch page, in the room of a list that nobody needs any longer.
+func (pg *page) children(spare []child) ([]child, error) {
+	list := slices.Grow(spare[:0], pg.count)[:pg.count]
 	for i := range list {
 		at := pageHead + i*elementLen
 		if at+elementLen > len(pg.data) {

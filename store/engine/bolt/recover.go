@@ -723,7 +723,7 @@ func readMark(path string) (id engine.DBID, m []byte, err error) {
 // find is the value of a key in the tree that begins at a page, nil if it has none.
 func (p *pages) find(root uint64, k []byte) ([]byte, error) {
 	for depth := 0; depth < deepest; depth++ {
-		pg, err := p.read(root, true)
+		pg, err := p.read(root)
 		if err != nil {
 			return nil, err
 		}
@@ -733,7 +733,7 @@ func (p *pages) find(root uint64, k []byte) ([]byte, error) {
 		if pg.flags != isBranch {
 			break
 		}
-		list, err := pg.children()
+		list, err := pg.children(nil)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,8 @@ type walk struct {
 	report func(format string, args ...any)
 
 	used, free bitset
+	below      []child        // where the last branch page leads
+	head       [pageHead]byte // of a page that was looked at
 	// tangled says that a page is reached by two ways, or is also free: following the pages
 	// might never end.
 	tangled bool
@@ -135,12 +137,14 @@ func (w *walk) inline(e leaf) {
 	w.entries(&pg, step{}, func(leaf) {})
 }
 
-// tree goes through the pages of a bucket.
+// tree goes through the pages of a bucket. What entry is given it may use until it returns.
 func (w *walk) tree(root uint64, leaves bool, entry func(leaf)) {
+	var spare []byte // of a page to which no step refers
 	for todo := []step{{id: root}}; len(todo) > 0 && w.ctx.Err() == nil; {
 		s := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		pg, err := w.read(s.id, true)
+		pg, err := w.readInto(spare, s.id)
+		spare = nil
 		if err != nil {
 			if w.claim(s.id, 0) {
 				w.report("%v", err)
@@ -153,8 +157,13 @@ func (w *walk) tree(root uint64, leaves bool, entry func(leaf)) {
 		switch pg.flags {
 		case isLeaf:
 			w.entries(&pg, s, entry)
+			spare = pg.data
 		case isBranch:
-			todo = append(todo, w.branch(&pg, s, leaves)...)
+			next := w.branch(&pg, s, leaves)
+			todo = append(todo, next...)
+			if len(next) == 0 {
+				spare = pg.data
+			}
 		default:
 			w.report("page %d is a free list where entries should be", pg.id)
 		}
@@ -180,7 +189,7 @@ func (w *walk) entries(pg *page, s step, entry func(leaf)) {
 // branch returns where a branch page leads. All leaves of a tree are at one depth: if leaves
 // are not wanted and the first child is one, so are the others.
 func (w *walk) branch(pg *page, s step, leaves bool) (next []step) {
-	list, err := pg.children()
+	list, err := pg.children(w.below)
 	if err != nil {
 		w.report("%v", err)
 		return nil
@@ -189,6 +198,7 @@ func (w *walk) branch(pg *page, s step, leaves bool) (next []step) {
 		w.report("page %d leads nowhere", pg.id)
 		return nil
 	}
+	w.below = list
 	before := []byte(nil)
 	for i, c := range list {
 		// The first key of a branch may have been deleted, and be below what its parent says.
@@ -196,22 +206,24 @@ func (w *walk) branch(pg *page, s step, leaves bool) (next []step) {
 			w.report("page %d: key %d is out of order", pg.id, i)
 		}
 		before = c.key
-		one := step{id: c.id, from: c.key, to: s.to}
-		if i+1 < len(list) {
-			one.to = list[i+1].key
+	}
+	if !leaves {
+		// The head of the first one tells, and a file has many branches of which only that is asked.
+		if first, err := w.begin(w.head[:], list[0].id); err != nil || first.flags != isBranch {
+			for _, c := range list {
+				w.claim(c.id, 0)
+			}
+			return nil
 		}
-		next = append(next, one)
 	}
-	if leaves {
-		return next
+	next = make([]step, len(list))
+	for i, c := range list {
+		next[i] = step{id: c.id, from: c.key, to: s.to}
+		if i > 0 {
+			next[i-1].to = c.key
+		}
 	}
-	if first, err := w.read(list[0].id, false); err == nil && first.flags == isBranch {
-		return next
-	}
-	for _, c := range list {
-		w.claim(c.id, 0)
-	}
-	return nil
+	return next
 }
 
 // bitset is a set of pages.
