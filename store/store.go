@@ -204,23 +204,65 @@ func (s *Store) Drop(ctx context.Context, name string) error {
 	if !ValidName(name) {
 		return ErrNoDB
 	}
-	db, err := s.takeAway(ctx, name)
-	if err != nil {
-		return err
+	drop := s.dropTaken
+	if s.Shared() {
+		drop = s.dropShared
 	}
-	of, err := s.dropped(ctx, name)
-	if err == nil {
-		err = s.eng.Drop(ctx, name)
-	}
-	s.putBack(name, db)
-	if errors.Is(err, engine.ErrNoDB) {
+	of, err := drop(ctx, name)
+	switch {
+	case errors.Is(err, engine.ErrNoDB):
 		return ErrNoDB
-	}
-	if err != nil {
+	case errors.Is(err, ErrNoDB), errors.Is(err, ErrClosed):
+		return err
+	case err != nil:
 		return fmt.Errorf("delete database %q: %w", name, translate(err))
 	}
 	s.events.add(Event{DB: name, Type: "deleted", At: At{Of: of, Era: s.Era()}})
 	return nil
+}
+
+// dropTaken deletes a database that nobody can open meanwhile.
+func (s *Store) dropTaken(ctx context.Context, name string) (of string, err error) {
+	db, err := s.takeAway(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	defer s.putBack(name, db)
+	if of, err = s.dropped(ctx, name); err == nil {
+		err = s.eng.Drop(ctx, name)
+	}
+	return of, err
+}
+
+// dropShared deletes a database that others may use as well. Until that is done it is there, here too: with the storage
+// away it may take long, and not come to pass.
+func (s *Store) dropShared(ctx context.Context, name string) (of string, err error) {
+	if err := s.lockFor(ctx, name); err != nil {
+		return "", err
+	}
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return "", ErrClosed
+	}
+	if of, err = s.dropped(ctx, name); err != nil {
+		return "", err
+	}
+	if err := s.eng.Drop(ctx, name); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	db := s.open[name]
+	delete(s.lefts, name)
+	delete(s.superseded, name)
+	s.mu.Unlock()
+	if db != nil {
+		<-db.opened
+		if db.openErr == nil && (of == "" || string(db.edb.ID()) == of) { // another process may have made it again
+			s.giveUp(db, ErrNoDB)
+		}
+	}
+	return of, nil
 }
 
 // dropped is which database it is that is about to go, for those who tell of it late (Event.Before); "" if nobody

@@ -127,6 +127,27 @@ func TestPGStorageGoesAndComesBack(t *testing.T) {
 			}
 		})
 	}
+	// A database that is to be deleted, and cannot be, is still there: nobody is told that it is not.
+	deleted := make(chan struct{})
+	asked.Go(func() {
+		defer close(deleted)
+		if status, text := two[0].try("DELETE", "/db", ""); status != 503 || !strings.Contains(text, "nothing was changed") {
+			t.Errorf("a database is deleted: %d %s", status, text)
+		}
+	})
+	asked.Go(func() {
+		for waits := true; waits; {
+			if status, text := two[0].try("GET", "/db/before", ""); status != 503 {
+				t.Errorf("a read: %d %s", status, text)
+				return
+			}
+			select {
+			case <-deleted:
+				waits = false
+			default:
+			}
+		}
+	})
 	asked.Wait()
 	if err := server.Run(); err != nil {
 		t.Fatal(err)
