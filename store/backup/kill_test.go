@@ -22,11 +22,11 @@ import (
 // whole, and nothing else once the folder is opened again.
 func TestKilledRestore(t *testing.T) {
 	widetest.Only(t)
-	dir := t.TempDir()
 	if folder := os.Getenv("TODODB_TEST_RESTORE"); folder != "" {
 		restoreForEver(t, folder)
 		return
 	}
+	dir := t.TempDir()
 	src := storetest.Open(t, store.Options{})
 	for _, n := range []int{300, 500} { // two backups, which take turns
 		name := fmt.Sprint("db", n)
