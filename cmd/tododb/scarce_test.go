@@ -126,9 +126,9 @@ func TestDiskGuardOnASmallDisk(t *testing.T) {
 			t.Fatal("the disk is full, and nothing was refused")
 		}
 		id, text := fmt.Sprintf("/db/%d", n), ""
-		if status, text = server.try("PUT", id, `{"text":"`+incompressible(200_000)+`"}`); status == 201 {
+		if status, text = server.try("PUT", id, `{"text":"`+incompressible(100_000)+`"}`); status == 201 {
 			revs[id] = revOf(t, text)
-			time.Sleep(40 * time.Millisecond) // the guard asks every 3 seconds
+			time.Sleep(40 * time.Millisecond) // the guard asks every 3 seconds: until then half of the disk at most
 		} else if status != 507 || !strings.Contains(text, "nearly full") {
 			t.Fatalf("%d %s", status, text)
 		}
