@@ -1,7 +1,7 @@
 # make build   builds the server in bin, and the page that it has in it (needs npm)
 # make run     builds the server and starts it on http://127.0.0.1:5984/
 # make lint    what can be told by reading: go.mod, format, vet, staticcheck, the rules of imports
-# make test    every package's tests, in under four minutes on two cores
+# make test    every package's tests, in some four minutes on two cores
 # make wide    the tests that take longer: attacked, killed, cut off, very large, and the page's finer points
 # make long    the same tests with more rounds: random ones five times as many
 # make hostile attacks the real program under a limit of memory, by all tables (needs some minutes
