@@ -39,6 +39,9 @@ func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		opt.RevsInfo, opt.Conflicts, opt.DeletedConflicts = q.revsInfo, q.conflicts, q.deletedConflicts
 	}
+	read := wire.GetBuf()
+	defer wire.PutBuf(read)
+	opt.Space = *read
 	doc, err := db.Get(r.Context(), id, opt)
 	if err != nil {
 		return err

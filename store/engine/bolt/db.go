@@ -44,10 +44,15 @@ func (d *db) View(ctx context.Context, fn func(engine.Reader) error) (err error)
 	if err != nil {
 		return err
 	}
-	r := newReader(ctx, f, b)
+	r := readers.Get().(*reader)
+	r.begin(ctx, f, b)
 	r.over = over
-	defer func() { err = f.over(b, &r, recover(), err) }()
-	return fn(&r)
+	defer func() {
+		err = f.over(b, r, recover(), err)
+		*r = reader{}
+		readers.Put(r)
+	}()
+	return fn(r)
 }
 
 func (d *db) Update(ctx context.Context, fn func(engine.Tx) error) (err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -32,17 +33,25 @@ const (
 	small   = ^uint64(0) // its only page is in the tree of buckets
 )
 
-func newReader(ctx context.Context, f *file, b *bbolt.Tx) reader {
-	r := reader{file: f, tx: b, pace: *engine.NewPace(ctx)}
+func newReader(ctx context.Context, f *file, b *bbolt.Tx) (r reader) {
+	r.begin(ctx, f, b)
+	return r
+}
+
+// begin makes a reader of a zero one.
+func (r *reader) begin(ctx context.Context, f *file, b *bbolt.Tx) {
+	r.file, r.tx, r.pace = f, b, *engine.NewPace(ctx)
 	if b == nil {
 		for s := range r.roots {
 			r.roots[s] = absent
 		}
-		return r
+		return
 	}
 	r.pages, r.root = pagesOf(b), uint64(b.Cursor().Bucket().Root())
-	return r
 }
+
+// readers are zero ones. They are kept: every request makes some.
+var readers = sync.Pool{New: func() any { return new(reader) }}
 
 // caught is deferred by each method that calls bbolt.
 func (r *reader) caught(err *error) {
