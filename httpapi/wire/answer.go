@@ -54,9 +54,7 @@ func WriteJSON(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 	if len(body) > compressFrom && wantsGzip(r, h) {
 		return writeGzip(w, status, body)
 	}
-	if len(body) >= unsent { // package http counts what it has not begun to send, and needs no memory for that
-		SetHeader(w, "Content-Length", strconv.Itoa(len(body)))
-	}
+	SetHeader(w, "Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, err := w.Write(body)
 	return err
