@@ -83,22 +83,11 @@ func (db *DB) start(ctx context.Context) error {
 	if err != nil {
 		return openError(db.name, err)
 	}
-	var last uint64
-	db.identity, err = db.loadIdentity(ctx, edb)
-	if err == nil {
-		last, err = db.loadHistory(ctx, edb)
-	}
-	if err == nil {
-		err = db.lookForDead(ctx, edb)
-	}
+	o, err := db.load(ctx, edb)
 	if err != nil {
 		return errors.Join(openError(db.name, err), edb.Close())
 	}
-	db.edb = edb
-	db.superseded = db.store.supersededOf(db.name, db.identity.Instance)
-	db.news = newNotifier(last)
-	db.commits = newCommitter(db)
-	db.prove()
+	db.use(edb, o.last)
 	return nil
 }
 

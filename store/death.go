@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -135,15 +134,6 @@ func readDeaths(r engine.Reader) (d deaths, err error) {
 		return d, corrupt("notes about deaths of %d bytes", len(v))
 	}
 	return d, nil
-}
-
-// lookForDead makes mayHaveDead right for a database that is being opened.
-func (db *DB) lookForDead(ctx context.Context, edb engine.DB) error {
-	return edb.View(ctx, func(r engine.Reader) error {
-		d, err := readDeaths(r)
-		db.someDead.Store(d.count > 0)
-		return err
-	})
 }
 
 // deathNotes are the notes that a transaction reads and changes.

@@ -191,48 +191,25 @@ func (db *DB) readHistory(ctx context.Context) error {
 	})
 }
 
-// loadHistory reads the epochs of a database that is being opened. Unless this process itself
+// enterHistory takes in the epochs of a database that is being opened. Unless this process itself
 // made its newest sequence, the next one begins an epoch: nobody can know what has happened to
 // the files. Where processes share databases, files are not put back behind their backs.
-func (db *DB) loadHistory(ctx context.Context, edb engine.DB) (last uint64, err error) {
-	h := &history{instance: db.identity.Instance, opened: db.store.opt.Clock()}
-	var renewed time.Time
-	err = edb.View(ctx, func(r engine.Reader) error {
-		top, err := newest(r)
-		if err != nil {
-			return err
-		}
-		last = top.seq
-		if h.epochs, err = readEpochs(r); err != nil || !db.shared {
-			return err
-		}
-		if renewed, err = readRenewed(r); err != nil {
-			return err
-		}
-		era, err := db.firstEra(r)
-		if era.Since.After(renewed) {
-			renewed = era.Since
-		}
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
+func (db *DB) enterHistory(o opening) {
+	h := &history{instance: db.identity.Instance, epochs: o.epochs, opened: db.store.opt.Clock()}
 	next := newEpochID()
 	switch left, ok := db.store.left(db.name); {
 	case db.shared:
-		if next, h.opened = "", db.identity.Created; renewed.After(h.opened) {
-			h.opened = renewed
+		if next, h.opened = "", db.identity.Created; o.renewed.After(h.opened) {
+			h.opened = o.renewed
 		}
-	case ok && left.id == h.newest().ID && left.last == last:
+	case ok && left.id == h.newest().ID && left.last == o.last:
 		next, h.opened = left.next, left.opened
 	}
 	if next != "" {
-		h.epochs = follow(h.epochs, Epoch{next, last + 1})
+		h.epochs = follow(h.epochs, Epoch{next, o.last + 1})
 	}
 	db.lineage.now.Store(h)
 	db.lineage.begun.Store(next == "")
-	return last, nil
 }
 
 // learn takes in epochs that are on disk, or about to be.

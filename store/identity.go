@@ -60,7 +60,7 @@ func newInstance() string {
 // firstEntries are what a new database begins with: its identity, and a security object if there is
 // one for new databases.
 func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entry, error) {
-	id := identity{Instance: newInstance(), Created: s.opt.Clock().UTC(), Partitioned: p.Partitioned}
+	id := identity{Instance: newInstance(), Created: s.opt.Clock().UTC().Round(0), Partitioned: p.Partitioned}
 	encoded, err := id.encode()
 	if err != nil {
 		return id, nil, err
@@ -80,45 +80,25 @@ func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entr
 	return id, first, nil
 }
 
-// loadIdentity reads the identity. A database that has none is empty, and of an earlier release: a
-// crash cut its creation short. It gets now what it should have begun with.
-func (db *DB) loadIdentity(ctx context.Context, edb engine.DB) (id identity, err error) {
-	var raw []byte
-	err = edb.View(ctx, func(r engine.Reader) error {
-		v, err := r.Get(spaceMeta, metaIdentity)
-		raw = append([]byte(nil), v...)
-		return err
-	})
+// giveIdentity gives a database what it should have begun with. One that has no identity is empty, and of an
+// earlier release: a crash cut its creation short.
+func (db *DB) giveIdentity(ctx context.Context, edb engine.DB) error {
+	_, first, err := db.store.firstEntries(db.name, Properties{})
 	if err != nil {
-		return id, err
+		return err
 	}
-	if len(raw) == 0 {
-		_, first, err := db.store.firstEntries(db.name, Properties{})
-		if err != nil {
-			return id, err
+	return settledUpdate(ctx, edb, func(tx engine.Tx) error {
+		v, err := tx.Get(spaceMeta, metaIdentity)
+		if err != nil || v != nil { // another process may have been quicker
+			return err
 		}
-		err = settledUpdate(ctx, edb, func(tx engine.Tx) error {
-			v, err := tx.Get(spaceMeta, metaIdentity) // another process may have been quicker
-			if err != nil {
+		for _, e := range first {
+			if err := tx.Put(e.Space, e.Key, e.Value); err != nil {
 				return err
 			}
-			if v != nil {
-				raw = append([]byte(nil), v...)
-				return nil
-			}
-			raw = first[0].Value
-			for _, e := range first {
-				if err := tx.Put(e.Space, e.Key, e.Value); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return id, err
 		}
-	}
-	return parseIdentity(raw)
+		return nil
+	})
 }
 
 // settledUpdate is Update for something that may safely be done twice: if the engine does not

@@ -25,6 +25,11 @@ type meddledDB struct {
 	eng *meddled
 }
 
+func (e *meddled) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
+	return &meddledDB{db, e}, err
+}
+
 func (e *meddled) Open(ctx context.Context, name string) (engine.DB, error) {
 	db, err := e.Engine.Open(ctx, name)
 	return &meddledDB{db, e}, err

@@ -23,6 +23,12 @@ type lingeringDB struct {
 	eng *lingering
 }
 
+func (e *lingering) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
+	e.open++
+	return &lingeringDB{db, e}, err
+}
+
 func (e *lingering) Open(ctx context.Context, name string) (engine.DB, error) {
 	db, err := e.Engine.Open(ctx, name)
 	e.open++

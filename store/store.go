@@ -179,14 +179,7 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 	if err != nil {
 		return fmt.Errorf("create database %q: %w", name, translate(err))
 	}
-	if err := edb.Close(); err != nil {
-		return fmt.Errorf("create database %q: %w", name, err)
-	}
-	s.letGo(name, id.Instance)
-	s.mu.Lock()
-	s.leave(name, leftAt{id: id.Instance, opened: s.opt.Clock()})
-	s.mu.Unlock()
-	db, err := s.db(ctx, name)
+	db, err := s.openNew(ctx, name, edb, id)
 	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable) {
 		return errors.Join(err, s.eng.Drop(context.WithoutCancel(ctx), name)) // a failed creation leaves nothing behind
 	}
@@ -197,6 +190,45 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 	db.Release()
 	s.events.add(Event{DB: name, Type: "created", At: at})
 	return nil
+}
+
+// openNew hands out a database that has just been made. Its handle stays open: to close it and open it again, and
+// read what it has begun with, would cost as much as a document.
+func (s *Store) openNew(ctx context.Context, name string, edb engine.DB, id identity) (*DB, error) {
+	s.letGo(name, id.Instance)
+	if !s.Shared() {
+		if db := s.openMade(name, edb, id); db != nil {
+			return db, nil
+		}
+	}
+	if err := edb.Close(); err != nil {
+		return nil, fmt.Errorf("create database %q: %w", name, err)
+	}
+	s.mu.Lock()
+	s.leave(name, leftAt{id: id.Instance, opened: s.opt.Clock()})
+	s.mu.Unlock()
+	return s.db(ctx, name)
+}
+
+// openMade is openNew unless somebody else has begun to open the database, or to take it away: then it is nil.
+func (s *Store) openMade(name string, edb engine.DB, id identity) *DB {
+	s.mu.Lock()
+	if s.closed || s.going[name] || s.open[name] != nil {
+		s.mu.Unlock()
+		return nil
+	}
+	db := newDB(s, name)
+	s.open[name] = db
+	delete(s.lefts, name)
+	s.acquire(db)
+	evicted := s.evict()
+	s.mu.Unlock()
+	for _, old := range evicted {
+		s.closeLater(old, ErrNoDB)
+	}
+	db.begin(edb, id)
+	close(db.opened)
+	return db
 }
 
 // Drop deletes a database and everything in it; feeds on it end.

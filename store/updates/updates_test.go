@@ -473,6 +473,11 @@ type late struct {
 	pause atomic.Int64
 }
 
+func (e *late) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
+	return &lateDB{db, e}, err
+}
+
 func (e *late) Open(ctx context.Context, name string) (engine.DB, error) {
 	db, err := e.Engine.Open(ctx, name)
 	return &lateDB{db, e}, err
