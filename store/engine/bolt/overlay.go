@@ -72,6 +72,16 @@ func (l *layers) none(s engine.Space) bool {
 	return l.top == nil && l.below == nil && (l.oldest == nil || s != l.of)
 }
 
+// nothing tells that the layers have no entry of a space, for which it looks into each.
+func (l *layers) nothing(s engine.Space) bool {
+	if l.oldest != nil && s == l.of {
+		return false
+	}
+	_, top := lastOf(l.top, s)
+	_, below := lastOf(l.below, s)
+	return !top && !below
+}
+
 // get finds a key in the layers.
 func (l *layers) get(s engine.Space, k []byte) (it item, there bool) {
 	if l.top != nil {

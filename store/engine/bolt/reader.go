@@ -143,6 +143,8 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 		if k, v, known := r.lastOver(s); known {
 			return k, v, r.give(v)
 		}
+	}
+	if !r.over.nothing(s) {
 		return r.merged(s, engine.Range{Reverse: true, Limit: 1}).Next()
 	}
 	if b := r.own(s); b != nil {
