@@ -199,28 +199,25 @@ func notInUse(path string, opt Options) error {
 	return errors.Join(err, f.Close())
 }
 
-// removeAsides removes what no process is making any more. What cannot be removed, because another
-// process has it open on a system without locks, is left to the next start.
-func (e *Engine) removeAsides() error {
-	left, err := asides(e.dir)
+// lookAround notes which databases have sub-databases, and removes what no process is making any more. What cannot be
+// removed, because another process has it open on a system without locks, is left to the next start.
+func (e *Engine) lookAround() error {
+	entries, err := os.ReadDir(e.dir)
 	if err != nil {
 		return fmt.Errorf("open data folder: %w", err)
 	}
-	for _, path := range left {
-		if notInUse(path, Options{}) == nil {
+	for _, entry := range entries {
+		path := filepath.Join(e.dir, entry.Name())
+		e.subs.noteFolder(path)
+		if isAside(path) && notInUse(path, Options{}) == nil {
 			_ = os.Remove(path)
 		}
 	}
 	return nil
 }
 
-// asides lists the files of databases that are, or were, made aside.
-func asides(dir string) (paths []string, err error) {
-	entries, err := os.ReadDir(dir)
-	for _, entry := range entries {
-		if name, _ := strings.CutSuffix(entry.Name(), tempSuffix); strings.HasSuffix(name, asideSuffix) {
-			paths = append(paths, filepath.Join(dir, entry.Name()))
-		}
-	}
-	return paths, err
+// isAside tells whether a file is that of a database that is, or was, made aside.
+func isAside(path string) bool {
+	name, _ := strings.CutSuffix(path, tempSuffix)
+	return strings.HasSuffix(name, asideSuffix)
 }

@@ -173,6 +173,7 @@ func (d *db) Sub(ctx context.Context, name string) (_ engine.DB, err error) {
 		return nil, err
 	}
 	path := d.subPath(name)
+	e.subs.note(d.file.path)
 	sub, err := e.open(path)
 	if !errors.Is(err, engine.ErrNoDB) {
 		return sub, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"maps"
 	"math"
@@ -114,6 +115,7 @@ type Engine struct {
 	files   map[string]*file         // open files by path
 	going   map[*file]bool           // dropped and damaged ones that still have handles
 	lost    map[string]lost          // damaged ones by path
+	subs    subsNoted
 	debts   []debt
 	leaving map[debt]bool // those that have a file that says that they are about to go
 	closed  bool
@@ -167,6 +169,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 		closeFirst: runtime.GOOS == "windows",
 		dues:       dues{of: map[*file]due{}, path: map[string][]*file{}},
 	}
+	e.subs.seed = maphash.MakeSeed()
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
@@ -175,7 +178,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
 	e.held.Store(note != nil)
-	if err := e.removeAsides(); err != nil {
+	if err := e.lookAround(); err != nil {
 		return nil, err
 	}
 	if err := e.openJournal(); err != nil {
@@ -300,9 +303,8 @@ func (e *Engine) mayMake(path string) error {
 		return err
 	}
 	e.dues.takeAt(path) // somebody has removed its file
-	// A drop that a crash cut short may have left what belonged to an earlier database. That it is not there is
-	// found out in one call, where removing it takes two.
-	if _, err := os.Lstat(subsPath(path)); !errors.Is(err, fs.ErrNotExist) {
+	// A drop that a crash cut short may have left what belonged to an earlier database.
+	if e.subs.may(path) {
 		if err := os.RemoveAll(subsPath(path)); err != nil {
 			return err
 		}
