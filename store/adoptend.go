@@ -125,11 +125,10 @@ func (a *Adoption) renew() error {
 			err = putEpoch(tx, Epoch{was.Instance, 1})
 		}
 		err = errors.Join(err, putEpoch(tx, Epoch{next, last.seq + 1}))
-		id, failed := a.identity.encode()
-		if err = errors.Join(err, failed); err != nil {
+		if err != nil {
 			return err
 		}
-		return errors.Join(tx.Put(spaceMeta, metaIdentity, id), renewDeaths(tx))
+		return errors.Join(tx.Put(spaceMeta, metaIdentity, a.identity.encode()), renewDeaths(tx))
 	})
 }
 

@@ -26,13 +26,20 @@ type identity struct {
 // record for each partition.
 const identityPartitioned = 3
 
-func (id *identity) encode() ([]byte, error) {
-	raw, err := json.Marshal(id)
+// encode writes the JSON as encoding/json would.
+func (id *identity) encode() []byte {
 	version := byte(record.Version)
 	if id.Partitioned {
 		version = identityPartitioned
 	}
-	return append([]byte{version}, raw...), err
+	b := append(make([]byte, 0, 128), version)
+	b = append(append(b, `{"instance":"`...), id.Instance...) // hexadecimal digits
+	b = id.Created.AppendFormat(append(b, `","created":"`...), time.RFC3339Nano)
+	b = append(b, '"')
+	if id.Partitioned {
+		b = append(b, `,"partitioned":true`...)
+	}
+	return append(b, '}')
 }
 
 func parseIdentity(v []byte) (id identity, err error) {
@@ -61,12 +68,8 @@ func newInstance() string {
 // one for new databases.
 func (s *Store) firstEntries(name string, p Properties) (identity, []engine.Entry, error) {
 	id := identity{Instance: newInstance(), Created: s.opt.Clock().UTC().Round(0), Partitioned: p.Partitioned}
-	encoded, err := id.encode()
-	if err != nil {
-		return id, nil, err
-	}
 	first := []engine.Entry{
-		{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaIdentity}, Value: encoded},
+		{SpaceKey: engine.SpaceKey{Space: spaceMeta, Key: metaIdentity}, Value: id.encode()},
 		{SpaceKey: engine.SpaceKey{Space: spaceConflict, Key: conflictsNoteKey}, Value: noConflicts(id.Instance)},
 	}
 	if security := s.newSecurity(name); security != nil {
