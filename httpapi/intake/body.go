@@ -50,6 +50,9 @@ type Reading struct {
 	Watch func(p []byte) error
 }
 
+// leastRead is how much memory a body of unknown length begins with.
+const leastRead = 512
+
 // Read reads a body to its end. The error is ErrTooLarge, ErrNoRoom, or the error of in or
 // Watch.
 func Read(in io.Reader, how Reading) (*Body, error) {
@@ -58,7 +61,7 @@ func Read(in io.Reader, how Reading) (*Body, error) {
 	if how.Ahead > inMemory || !how.Budget.more(&b.share, room) {
 		return b.spill(in, &how, nil)
 	}
-	buf := make([]byte, 0, room+512)
+	buf := make([]byte, 0, max(room+1, leastRead)) // with room to see that it has ended
 	for {
 		n, err := in.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

@@ -112,15 +112,20 @@ func ValidID(r *http.Request, id string) error {
 // ReadDocument reads a document from the body of a request.
 func ReadDocument(w http.ResponseWriter, r *http.Request, opt document.Options) (document.Doc, error) {
 	opt.MaxSize, opt.MaxID = SettingsOf(r).MaxDocumentSize, SettingsOf(r).MaxIDLength
-	meter := document.NewMeter(opt)
-	body, err := TakeBody(w, r, SettingsOf(r).MaxRequestSize, meter.Add)
+	var meter *document.Meter // nil until the body turns out to be long
+	body, err := TakeBody(w, r, SettingsOf(r).MaxRequestSize, func(p []byte) error {
+		if meter == nil {
+			meter = document.NewMeter(opt)
+		}
+		return meter.Add(p)
+	})
 	if err != nil {
 		return document.Doc{}, err
 	}
 	return ParseDocument(r, body, meter, opt)
 }
 
-// ParseDocument reads a document from a body that the meter has watched.
+// ParseDocument reads a document from a body that the meter has watched, if it is long.
 func ParseDocument(r *http.Request, body *intake.Body, meter *document.Meter, opt document.Options) (document.Doc, error) {
 	size := len(body.Bytes())
 	if body.Mapped() {
