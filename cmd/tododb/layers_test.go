@@ -81,7 +81,7 @@ var layers = []layer{
 	{"store/document", []string{"store/jsonscan", "revtree"}, []string{bbolt, web, "os"}},
 	{"store/engine", nil, []string{bbolt, web}},
 	{"store/engine/anykey", []string{"store/engine"}, []string{bbolt, web, "os"}},
-	{"store/engine/bolt", []string{"store/durable", "store/engine", "store/engine/journal"}, []string{web}},
+	{"store/engine/bolt", []string{"store/disk", "store/durable", "store/engine", "store/engine/journal"}, []string{web}},
 	{"store/engine/chaos", []string{"store/engine"}, []string{bbolt, web}},
 	{"store/engine/enginetest", []string{"store/engine"}, []string{bbolt, web}},
 	{"store/engine/journal", []string{"store/durable", "store/engine"}, []string{bbolt, web}},

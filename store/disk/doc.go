@@ -2,6 +2,6 @@
 // what would fill it, as CouchDB's disk monitor does.
 //
 // Thresholds are shares of the disk that are in use, as df counts them: what only root may still fill
-// counts as used. The system is asked every few seconds at the most, and only by whoever wants to know.
+// counts as used there, and is told apart (Space.Root). The system is asked every few seconds at the most, and only by whoever wants to know.
 // If it cannot tell, nothing is refused.
 package disk

@@ -9,6 +9,7 @@ import (
 // Space is the size of a disk, in bytes.
 type Space struct {
 	Used, Free uint64 // Free is what may be written
+	Root       uint64 // what only root may write besides
 }
 
 // Percent is the share in use.

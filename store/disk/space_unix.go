@@ -15,5 +15,9 @@ func Of(folder string) (Space, error) {
 		return Space{}, fmt.Errorf("ask how full the disk of %s is: %w", folder, err)
 	}
 	block := uint64(st.Bsize)
-	return Space{Used: (uint64(st.Blocks) - uint64(st.Bfree)) * block, Free: uint64(max(int64(st.Bavail), 0)) * block}, nil
+	free := uint64(max(int64(st.Bavail), 0))
+	return Space{
+		Used: (uint64(st.Blocks) - uint64(st.Bfree)) * block, Free: free * block,
+		Root: (max(uint64(st.Bfree), free) - free) * block,
+	}, nil
 }

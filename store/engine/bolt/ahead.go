@@ -227,7 +227,7 @@ func (e *Engine) absorb(f *file) error {
 	defer t.putSane()
 	if err = errors.Join(t.apply(r.top), t.putMark(apart.journal, r.at)); err == nil {
 		if err = t.commit(); err != nil {
-			err = commitError(err)
+			err = f.commitError(err)
 		}
 	}
 	if err = f.over(b, &t.reader, nil, err); err != nil {

@@ -108,7 +108,7 @@ func (a *aside) publish(ctx context.Context, replace bool) (err error) {
 	}
 	// Only now: until its file is another one, the database is there, with what the journal has of it.
 	if was != nil {
-		was.removed.Store(true)
+		was.remove()
 	}
 	e.dues.takeAt(a.to)
 	err = errors.Join(e.removeAhead(a.to), e.syncNames())
@@ -180,6 +180,7 @@ func (e *Engine) comeBack(was *file) error {
 	}
 	f := e.newFile(was.path)
 	f.name, f.id, f.virtual, f.resting, f.saved = was.name, was.id, was.virtual, true, was.saved
+	f.size.Store(was.size.Load())
 	e.inherit(f, was, d)
 	e.dues.forget(was)
 	e.files[f.path] = f

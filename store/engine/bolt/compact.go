@@ -113,6 +113,7 @@ func (f *file) openTemp() (to *bbolt.DB, opened *os.File, err error) {
 	if to, err = bbolt.Open(temp, 0o600, o); err != nil {
 		return nil, nil, fmt.Errorf("compact into %s: %w", temp, err)
 	}
+	to.AllocSize = 64 << 10
 	return to, opened, nil
 }
 
@@ -211,13 +212,21 @@ func (c *copier) view(fn func(*reader) error) (err error) {
 // errAstray says that keys are not in order: a copy would not end.
 var errAstray = errors.New("keys are out of order")
 
+// write writes to the copy, unless that takes what the files need.
+func (c *copier) write(fn func(*bbolt.Tx) error) error {
+	return limited(c.to.Update(func(out *bbolt.Tx) error {
+		c.from.eng.limit(c.to, out.Size(), 0, true)
+		return fn(out)
+	}))
+}
+
 // bucket copies one bucket in order, a part in each snapshot.
 func (c *copier) bucket(name []byte) error {
 	var after []byte
 	for more := true; more; {
 		size := 0
 		err := c.view(func(r *reader) error { // it outlives the transaction, which keeps the values until its commit
-			return c.to.Update(func(out *bbolt.Tx) error {
+			return c.write(func(out *bbolt.Tx) error {
 				to, err := out.CreateBucketIfNotExists(name)
 				if err != nil {
 					return err
@@ -284,7 +293,7 @@ func (c *copier) rest(bytes int) error {
 func (c *copier) catchUp(keys map[string]struct{}) error {
 	for len(keys) > 0 {
 		err := c.view(func(r *reader) error {
-			return c.to.Update(func(out *bbolt.Tx) error {
+			return c.write(func(out *bbolt.Tx) error {
 				n := 0
 				for key := range keys {
 					if n++; n > copyKeys {
@@ -328,7 +337,7 @@ func (c *copier) finish() error {
 		return err
 	}
 	if f.journaled && !f.direct {
-		err := c.to.Update(func(tx *bbolt.Tx) error { return tx.Bucket(idBucket).Put(markKey, f.saved.encode(f.eng.log.ID())) })
+		err := c.write(func(tx *bbolt.Tx) error { return tx.Bucket(idBucket).Put(markKey, f.saved.encode(f.eng.log.ID())) })
 		if err != nil {
 			return err
 		}
@@ -357,6 +366,7 @@ func (c *copier) finish() error {
 	c.to.NoSync, c.to.NoGrowSync = f.eng.opt.NoSync, f.eng.opt.NoSync
 	f.bolt, f.opened = c.to, c.opened
 	f.empty.Store(free)
+	f.measured()
 	f.unsynced = !f.eng.opt.NoSync && durable.Names(filepath.Dir(f.path)) != nil
 	f.eng.wg.Go(func() { old.Close() }) // waits for its readers
 	return nil

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	berrors "go.etcd.io/bbolt/errors"
+
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 )
@@ -102,11 +104,15 @@ func growBy(size int64) int {
 
 // commitError distinguishes a full disk, after which the file is unchanged, from a failing one,
 // after which nobody knows what is on it.
-func commitError(err error) error {
+func (f *file) commitError(err error) error {
 	if errors.Is(err, engine.ErrForeign) {
 		return err // bbolt met a damaged page before it wrote the meta page that makes a commit valid
 	}
+	if errors.Is(err, berrors.ErrMaxSizeReached) {
+		return errKept // bbolt has written nothing
+	}
 	if err := systemError(err); errors.Is(err, engine.ErrFull) {
+		f.giveBack()
 		return err
 	}
 	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tododb/tododb/store/disk"
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/journal"
@@ -106,6 +107,7 @@ type Engine struct {
 	doneEnd   journal.Pos // which ended there
 	dues      dues
 	unnamed   unnamed
+	room      room
 	aheads    atomic.Bool // there may be files of what databases' files lack
 	flusher
 	namesUnsynced atomic.Bool // a removal may not be on disk
@@ -173,6 +175,8 @@ func Open(dir string, opt Options) (*Engine, error) {
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
+	e.room.of = disk.Of
+	e.scarce()
 	note, err := e.Held(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
@@ -202,6 +206,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 func (e *Engine) newFile(path string) *file {
 	name := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), suffix), ".", "/")
 	f := &file{eng: e, path: path, name: name}
+	f.size.Store(unknownSize)
 	if !e.isSub(path) && strings.HasSuffix(path, suffix) {
 		f.journaled, f.scattered = e.log != nil, e.opt.Scattered&31
 	}
@@ -237,6 +242,9 @@ func (e *Engine) Create(ctx context.Context, name string, first ...engine.Entry)
 	}
 	if e.log == nil {
 		defer e.mu.Unlock()
+		if err := e.roomFor(ctx, e.newFile(path), growth(0, 0, 0, 0)); err != nil {
+			return nil, err
+		}
 		return e.create(path, first)
 	}
 	// Others go on meanwhile, and make theirs: all of them wait for the disk together.
@@ -522,7 +530,7 @@ func (e *Engine) drop(path string) error {
 		return err // what the journal has of it is there when it is opened again
 	}
 	if f != nil {
-		f.removed.Store(true)
+		f.remove()
 	}
 	e.dues.takeAt(path)
 	if err != nil {

@@ -3,7 +3,10 @@ package bolt
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
+
+	"github.com/tododb/tododb/store/disk"
 )
 
 // CloseFirst has an engine rename and remove files as it does on Windows.
@@ -42,8 +45,8 @@ func (e *Engine) FlushUnknown(name string) error {
 	if err := f.flushOut(context.Background()); err != nil {
 		return err
 	}
-	e.unflushedBytes.Add(int64(bytes))
 	f.above.Add(int64(bytes))
+	e.weigh(f)
 	f.flush.Lock()
 	defer f.flush.Unlock()
 	f.swap.Lock()
@@ -149,14 +152,32 @@ func (e *Engine) DrainSome(name string) error {
 }
 
 // FailGrowing has each commit fail that needs more room than a database's file has, or ends that.
-func (e *Engine) FailGrowing(name string, fail bool) {
-	f := e.files[e.path(name)]
-	f.flush.Lock()
-	defer f.flush.Unlock()
-	if f.bolt == nil {
-		return
+func (e *Engine) FailGrowing(fail bool) {
+	of := disk.Of
+	if fail {
+		of = func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40, Free: nothing}, nil }
 	}
-	if f.bolt.MaxSize = 0; fail {
-		f.bolt.MaxSize = 1
+	e.DiskIs(of)
+}
+
+// DiskIs has the engine believe something of the disk.
+func (e *Engine) DiskIs(of func(folder string) (disk.Space, error)) {
+	e.room.asking.Lock()
+	e.room.of = of
+	e.room.asking.Unlock()
+	e.scarce()
+}
+
+// Needed is by how much the files may grow for what stands only in the journal.
+func (e *Engine) Needed() int64 { return e.room.needed.Load() }
+
+// PagesEnd is where the last page of a file ends.
+func PagesEnd(path string) (int64, error) {
+	opened, err := os.Open(path)
+	if err != nil {
+		return 0, err
 	}
+	defer opened.Close()
+	end, _ := (&file{opened: opened}).inUse()
+	return end, nil
 }

@@ -55,11 +55,16 @@ type file struct {
 	saved      mark       // guarded by flush; the state of the file
 	belowMark  mark       // guarded by flush; the state with layers.below
 	belowBytes int        // guarded by flush
+	belowKeys  int        // guarded by flush
 	nameless   bool       // guarded by flush; the file has just been made, and its name may not be on disk
 	resting    bool       // guarded by flush; nobody has the database open, so bolt is nil
 
 	unread    bool         // it was damaged when the journal was read: what that has of it is not in memory
 	above     atomic.Int64 // about how many bytes of memory the layers take
+	aboveKeys atomic.Int64 // how many entries were written to them
+	weighed   atomic.Int64 // what of above is counted in eng.unflushedBytes
+	needs     atomic.Int64 // what is counted in eng.room.needed
+	size      atomic.Int64 // how long the file is, 0 if there is none
 	failing   atomic.Bool  // the last flush has failed
 	barred    atomic.Bool  // and not because the disk is full
 	pinned    atomic.Bool  // setApart has failed
@@ -305,6 +310,7 @@ func (f *file) openBolt() (id engine.DBID, at []byte, err error) {
 		return "", nil, err
 	}
 	f.bolt.NoFreelistSync = false
+	f.size.Store(fi.Size())
 	f.publish(g)
 	f.gatherNext, f.gatherBy = nil, 0
 	return id, at, err

@@ -45,7 +45,7 @@ func (f *file) journal(ctx context.Context, kind byte, t *light) error {
 	f.room = t.left()
 	f.topKeys += t.keys
 	f.topBytes += held
-	e.grown(f, held+t.keys*weight)
+	e.grown(f, t.keys, held)
 	if f.removed.Load() { // dropped meanwhile: the journal is not needed for it
 		e.dues.forget(f)
 	}
@@ -126,8 +126,12 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 	}
 	f.dirty.add(t.touched) // even if the commit fails: nobody knows what it wrote
 	b.DB().AllocSize = growBy(b.Size())
+	before, reserve := b.Size(), engine.UsesReserve(ctx)
+	f.eng.settleOthers(ctx, f, growth(t.keys, t.bytes+t.keys*weight, f.size.Load(), f.empty.Load()), reserve)
+	f.eng.limit(b.DB(), before, f.needs.Load(), reserve)
+	defer f.measured()
 	if err := t.commit(); err != nil {
-		err = commitError(err)
+		err = f.commitError(err)
 		if f.journaled {
 			f.direct = f.direct || errors.Is(err, engine.ErrUnknown)
 			if !errors.Is(err, engine.ErrUnknown) {
@@ -137,6 +141,9 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 			}
 		}
 		return err
+	}
+	if f.eng.room.blind.Load() {
+		f.wonders(before)
 	}
 	if f.journaled {
 		f.now, f.saved, f.direct = next, next, false
@@ -154,8 +161,8 @@ func (f *file) lift() {
 	f.swap.Lock()
 	f.layers, f.changed = layers{}, time.Now()
 	f.swap.Unlock()
-	f.eng.shrunk(f, f.topBytes+f.topKeys*weight+f.belowBytes)
-	f.topKeys, f.topBytes, f.belowBytes, f.room = 0, 0, 0, nil
+	f.eng.shrunk(f, f.topKeys+f.belowKeys, f.topBytes+f.topKeys*weight+f.belowBytes)
+	f.topKeys, f.topBytes, f.belowKeys, f.belowBytes, f.room = 0, 0, 0, 0, nil
 }
 
 // settle finds out what became of a transaction of the file whose commit failed, by the number of the next one.
@@ -245,6 +252,7 @@ func (f *file) found() error {
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	f.virtual = false
+	f.size.Store(unknownSize)
 	if f.resting {
 		return nil
 	}
@@ -256,9 +264,13 @@ func (f *file) found() error {
 var errBusy = errors.New("bolt: the file is in use")
 
 // freeze has the upper layer become the lower one, to be written to the file. It is called with nothing held,
-// and returns with flush held, unless there is an error.
-func (f *file) freeze() (m mark, err error) {
-	f.write.Lock()
+// and returns with flush held, unless there is an error. If it is not to wait, that may be errBusy.
+func (f *file) freeze(wait bool) (m mark, err error) {
+	if !wait && !f.write.TryLock() {
+		return m, errBusy
+	} else if wait {
+		f.write.Lock()
+	}
 	defer f.write.Unlock()
 	if f.unsynced {
 		if err := durable.Names(filepath.Dir(f.path)); err != nil {
@@ -266,7 +278,11 @@ func (f *file) freeze() (m mark, err error) {
 		}
 		f.unsynced = false
 	}
-	f.flush.Lock()
+	if !wait && !f.flush.TryLock() {
+		return m, errBusy
+	} else if wait {
+		f.flush.Lock()
+	}
 	if err := f.nameIt(); err != nil {
 		f.flush.Unlock()
 		return m, err
@@ -284,7 +300,7 @@ func (f *file) freeze() (m mark, err error) {
 	if f.below == nil {
 		f.below, f.top = f.top, nil
 		f.belowMark = f.now
-		f.belowBytes = f.topBytes + f.topKeys*weight
+		f.belowKeys, f.belowBytes = f.topKeys, f.topBytes+f.topKeys*weight
 		f.topKeys, f.topBytes, f.room = 0, 0, nil
 		f.eng.sink(f)
 	}
@@ -308,7 +324,7 @@ func (f *file) flushLayers(ctx context.Context) (err error) {
 		if !f.unflushed() {
 			return nil
 		}
-		if err := f.flushOnce(ctx); err != nil {
+		if err := f.flushOnce(ctx, true); err != nil {
 			return err
 		}
 	}
@@ -321,9 +337,10 @@ func (f *file) unflushed() bool {
 	return !f.layers.empty()
 }
 
-func (f *file) flushOnce(ctx context.Context) (err error) {
+// flushOnce brings one layer there. It waits for others that write to the database, or the error is errBusy.
+func (f *file) flushOnce(ctx context.Context, wait bool) (err error) {
 	defer heedNoFaults(heedFaults())
-	m, err := f.freeze()
+	m, err := f.freeze(wait)
 	if err != nil {
 		return err
 	}
@@ -359,8 +376,8 @@ func (f *file) flushOnce(ctx context.Context) (err error) {
 	f.swap.Lock()
 	f.below = nil
 	f.swap.Unlock()
-	f.eng.shrunk(f, f.belowBytes)
-	f.belowBytes = 0
+	f.eng.shrunk(f, f.belowKeys, f.belowBytes)
+	f.belowKeys, f.belowBytes = 0, 0
 	if !f.nameless {
 		f.eng.unpin(f, false)
 		f.eng.joined(f)
@@ -409,12 +426,13 @@ func (f *file) flushInto(ctx context.Context, m mark) (err error) {
 		return err
 	}
 	f.dirty.add(t.touched)
-	b.DB().AllocSize = growBy(b.Size())
+	b.DB().AllocSize, b.DB().MaxSize = growBy(b.Size()), 0 // it is for this that room is kept
 	if err := t.commit(); err != nil {
-		return commitError(err)
+		return f.commitError(err)
 	}
 	// commit goes by the free pages of before, which says little after what many transactions have freed.
 	f.empty.Store(countFree(f.opened))
+	f.measured()
 	return nil
 }
 

@@ -86,7 +86,7 @@ func (d *dues) takeAt(path string) map[*file]due {
 		}
 		taken[f] = d.of[f]
 		d.is(f, due{})
-		f.removed.Store(true)
+		f.remove()
 	}
 	return taken
 }
@@ -127,7 +127,7 @@ func (d *dues) all() map[*file]due {
 }
 
 func (d *dues) forget(f *file) {
-	f.removed.Store(true)
+	f.remove()
 	d.mu.Lock()
 	d.is(f, due{})
 	d.mu.Unlock()
@@ -195,9 +195,10 @@ type flusher struct {
 }
 
 // grown is called when a database has more to be flushed.
-func (e *Engine) grown(f *file, bytes int) {
-	e.unflushedBytes.Add(int64(bytes))
-	f.above.Add(int64(bytes))
+func (e *Engine) grown(f *file, keys, held int) {
+	f.above.Add(int64(held + keys*weight))
+	f.aboveKeys.Add(int64(keys))
+	e.weigh(f)
 	if int64(f.topBytes+f.topKeys*weight) >= e.opt.FlushBytes {
 		if _, there := e.wanted.LoadOrStore(f, true); !there {
 			e.wakeFlusher()
@@ -207,14 +208,15 @@ func (e *Engine) grown(f *file, bytes int) {
 	}
 }
 
-// urgent tells that the journal is too long, or takes too much memory.
+// urgent tells that the journal is too long, or takes too much memory, or that there is little room.
 func (e *Engine) urgent() bool {
-	return e.log.Size() > e.opt.JournalBytes || e.unflushedBytes.Load() > e.opt.UnflushedBytes
+	return e.room.scarce.Load() || e.log.Size() > e.opt.JournalBytes || e.unflushedBytes.Load() > e.opt.UnflushedBytes
 }
 
-func (e *Engine) shrunk(f *file, bytes int) {
-	e.unflushedBytes.Add(-int64(bytes))
+func (e *Engine) shrunk(f *file, keys, bytes int) {
 	f.above.Add(-int64(bytes))
+	f.aboveKeys.Add(-int64(keys))
+	e.weigh(f)
 }
 
 func (e *Engine) wakeFlusher() {
@@ -264,7 +266,7 @@ func (e *Engine) flushDue(everything bool) {
 	e.mu.Unlock()
 	e.nameAll()
 	e.flushWanted()
-	e.flushGently(e.oldOnes(everything))
+	e.flushGently(e.oldOnes(everything || e.scarce()))
 	e.setBrokenApart()
 	e.releaseJournal()
 }

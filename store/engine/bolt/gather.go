@@ -487,7 +487,7 @@ func (f *file) drain(ctx context.Context) error {
 	if err := f.inPlace(); err != nil {
 		return err
 	}
-	return f.into(ctx, func(t *tx) error {
+	return f.into(engine.UseReserve(ctx), func(t *tx) error { // what is in its place takes less room
 		t.gathering.drain = drainBytes
 		return nil
 	})

@@ -338,7 +338,7 @@ func (m *gatherModel) step() {
 			m.same("unknown")
 		}
 	case p < 92: // one that fails
-		m.e.FailGrowing("db", true)
+		m.e.FailGrowing(true)
 		next := maps.Clone(m.is)
 		err := m.db.Update(t.Context(), func(tx engine.Tx) error {
 			if err := m.change(tx, next); err != nil {
@@ -347,7 +347,7 @@ func (m *gatherModel) step() {
 			return tx.Put(space+2, []byte("large"), make([]byte, 1<<16+m.random.IntN(1<<18)))
 		})
 		m.became(err, next)
-		m.e.FailGrowing("db", false)
+		m.e.FailGrowing(false)
 	case p < 94 && !direct:
 		if m.random.IntN(2) == 0 {
 			if err := m.e.FlushOne("db"); err != nil && !errors.Is(err, bolt.ErrBusy) {

@@ -39,6 +39,11 @@ func (t *light) held() (bytes int) {
 	return bytes
 }
 
+// cost is how much of the disk the transaction takes, in the journal and later in a file of some length, at the most.
+func (t *light) cost(size int64) int64 {
+	return int64(t.bytes) + growth(int64(t.keys), int64(t.held()+t.keys*weight), size, 0)
+}
+
 // left is what the transaction leaves of its last chunk for the next one.
 func (t *light) left() []byte {
 	if len(t.chunks) == 0 {
@@ -218,6 +223,12 @@ func (f *file) updateLight(ctx context.Context, fn func(engine.Tx) error) (err e
 		}()
 		return fn(t)
 	}()
+	if err == nil && t.heavy == nil && t.own != nil && !f.eng.take(t.cost(f.size.Load())) {
+		if t.heavy, err = f.beginInto(ctx, t.own); err != nil {
+			return err
+		}
+		t.heavy.filled = t.filled
+	}
 	if t.heavy != nil { // a commit may wait for readers, so the snapshot of this one has ended
 		defer func() { err = f.endInto(t.heavy, recover(), err) }()
 		if err != nil || t.heavy.damaged != nil {

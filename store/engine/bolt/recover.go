@@ -210,6 +210,7 @@ func (r *recovered) give(f *file) {
 	f.top, f.topKeys, f.topBytes = r.top, r.keys, r.bytes
 	f.since, f.changed = time.Now(), time.Now()
 	f.above.Store(int64(r.bytes + r.keys*weight))
+	f.aboveKeys.Store(int64(r.keys))
 }
 
 // due is what the layer needs the journal for.
@@ -319,7 +320,7 @@ func (e *Engine) openJournal() error {
 	if err != nil {
 		return err
 	}
-	opt := journal.Options{NoSync: e.opt.NoSync, SegmentBytes: e.opt.SegmentBytes, LockTimeout: e.opt.LockTimeout}
+	opt := journal.Options{NoSync: e.opt.NoSync, SegmentBytes: e.opt.SegmentBytes, LockTimeout: e.opt.LockTimeout, Room: e.room.spare.Load}
 	if e.log, err = journal.Open(at, opt, v.replay); !there && errors.Is(err, engine.ErrFull) {
 		// What there is can be read, and deleted. The next start makes one.
 		e.opt.Noticed("there is no room for a journal, so there is none until the next start: " + err.Error())
@@ -383,8 +384,12 @@ func (v *recovery) finish() {
 		f.name, f.id, f.virtual, f.resting = w.name, w.id, !r.there, true
 		r.give(f)
 		e.files[f.path] = f
+		f.size.Store(0)
+		if info, err := os.Lstat(f.path); err == nil {
+			f.size.Store(info.Size())
+		}
 		e.dues.put(f, r.due())
-		e.unflushedBytes.Add(f.above.Load())
+		e.weigh(f)
 	}
 }
 
@@ -490,6 +495,10 @@ func (e *Engine) newDatabase(ctx context.Context, path, name string, first []eng
 	f.write.Lock()
 	defer f.write.Unlock()
 	if err := e.syncedNames(); err != nil {
+		return nil, err
+	}
+	f.size.Store(0)
+	if err := e.roomFor(ctx, f, t.cost(0)); err != nil {
 		return nil, err
 	}
 	return f, f.journal(ctx, recordCreate, t)
@@ -620,8 +629,6 @@ func (e *Engine) takeOver(f *file) error {
 			err = e.readOver(f, was, d)
 		case was.id == f.id && (was.saved == f.saved || was.hasBelow(f.saved)) && was.by == 0 && !f.direct:
 			e.inherit(f, was, d)
-		default:
-			e.unflushedBytes.Add(-was.above.Load())
 		}
 		was.flush.Unlock()
 		was.write.Unlock()
@@ -637,7 +644,10 @@ func (e *Engine) takeOver(f *file) error {
 func (e *Engine) inherit(f, was *file, d due) {
 	f.layers, f.now, f.since, f.changed = was.layers, was.now, was.since, was.changed
 	f.topKeys, f.topBytes, f.belowMark, f.belowBytes = was.topKeys, was.topBytes, was.belowMark, was.belowBytes
+	f.belowKeys = was.belowKeys
 	f.above.Store(was.above.Load())
+	f.aboveKeys.Store(was.aboveKeys.Load())
+	e.weigh(f)
 	e.dues.put(f, d)
 }
 
@@ -676,7 +686,7 @@ func (e *Engine) readOver(f, was *file, d due) error {
 		return e.removeAhead(f.path)
 	}
 	r.give(f)
-	e.unflushedBytes.Add(f.above.Load())
+	e.weigh(f)
 	e.dues.put(f, r.due())
 	return nil
 }

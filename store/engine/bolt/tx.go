@@ -120,6 +120,8 @@ type tx struct {
 	writing
 	gathering gathering
 	filled    [32]bool
+	keys      int64             // how many entries were written
+	bytes     int64             // of these
 	touched   []engine.SpaceKey // what it wrote, if a compaction needs to know
 }
 
@@ -201,6 +203,7 @@ func (t *tx) Put(s engine.Space, k, v []byte) (err error) {
 	if err := t.pace.Step(len(v)); err != nil {
 		return err
 	}
+	t.keys, t.bytes = t.keys+1, t.bytes+int64(len(k)+len(v))
 	if t.gathers(s) {
 		t.collect(s, k, v, false)
 		return nil
@@ -241,6 +244,7 @@ func (t *tx) Delete(s engine.Space, k []byte) (err error) {
 	if t.damaged != nil {
 		return t.damaged
 	}
+	t.keys++
 	if len(k) > 0 && len(k) <= maxKey && t.gathers(s) {
 		t.collect(s, k, nil, true)
 		return nil

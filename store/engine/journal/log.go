@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -24,6 +25,9 @@ type Options struct {
 	SegmentBytes int64
 	// LockTimeout is how long to wait for another process to release the folder (1 s).
 	LockTimeout time.Duration
+	// Room tells about how much of the disk may be taken for what is not needed yet, as zeros are that are written ahead (no
+	// limit). It is called often, and must not call the Log.
+	Room func() int64
 
 	inline bool // what is done beside the writers is done before they go on, so that a test sees the same each time
 }
@@ -109,6 +113,9 @@ func makeFolder(at string, opt Options) error {
 func openIn(in folder, opt Options, replay func(at Pos, rec []byte) error) (_ *Log, err error) {
 	if opt.SegmentBytes == 0 {
 		opt.SegmentBytes = 16 << 20
+	}
+	if opt.Room == nil {
+		opt.Room = func() int64 { return math.MaxInt64 }
 	}
 	l := &Log{folder: in, opt: opt}
 	l.idle.L = &l.mu

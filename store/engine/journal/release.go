@@ -24,7 +24,7 @@ func (l *Log) Release(before Pos) error {
 	}
 	least := kept
 	var whole Pos
-	if before >= l.end && l.end-l.first > Pos(min(idleBytes, l.opt.SegmentBytes/2)) {
+	if before >= l.end && l.end-l.first > Pos(min(idleBytes, l.opt.SegmentBytes/2, max(l.opt.Room()/aheadShare, minAhead))) {
 		kept, whole = l.number+1, l.end
 	}
 	l.mu.Unlock()

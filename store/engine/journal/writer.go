@@ -28,6 +28,8 @@ const (
 	// Zeros are written ahead as many as there are bytes already, within these bounds.
 	minAhead = 64 << 10
 	maxAhead = 1 << 20
+	// aheadShare is which part of the room that there is (Options.Room) may be taken ahead.
+	aheadShare = 4
 )
 
 var zeros [64 << 10]byte
@@ -241,7 +243,8 @@ func (l *Log) write(taken []*request) (at Pos, err error) {
 	}
 	at = l.end
 	l.w.begin(b, at, taken[0].kind)
-	err = l.w.write(b, off, headerSize+l.opt.SegmentBytes, taken[0].leaves())
+	limit := min(headerSize+l.opt.SegmentBytes, off+int64(len(b))+reserve+l.opt.Room()/aheadShare)
+	err = l.w.write(b, off, limit, taken[0].leaves())
 	if cap(b) > 2*maxBatch {
 		l.w.buf = nil
 	}
@@ -251,7 +254,7 @@ func (l *Log) write(taken []*request) (at Pos, err error) {
 	l.mu.Lock()
 	l.end += Pos(len(b))
 	l.mu.Unlock()
-	if off > l.opt.SegmentBytes/2 {
+	if off > l.opt.SegmentBytes/2 && l.opt.Room()/aheadShare > l.opt.SegmentBytes {
 		l.prepare()
 	}
 	return at, nil

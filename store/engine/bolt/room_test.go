@@ -1,0 +1,200 @@
+package bolt_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tododb/tododb/store/disk"
+	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/bolt"
+)
+
+// What is kept free for a flush is enough for it, whatever lies above the file and in it.
+func TestGrowthIsEnough(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		opt := neverFlush
+		opt.NoSync, opt.DirectBytes = true, 1<<30
+		if rapid.Bool().Draw(rt, "packed") {
+			opt.AppendOnly = []engine.Space{space}
+		}
+		e, err := bolt.Open(dir, opt)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer e.Close()
+		db, err := e.Create(rt.Context(), "db")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer db.Close()
+		path := filepath.Join(dir, "db.bolt")
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0))
+		sizes := []int{0, 20, 200, 1000, 3000, 5000, 20_000}
+		mean := sizes[rapid.IntRange(0, len(sizes)-1).Draw(rt, "mean")]
+		keys := rapid.SampledFrom([]int{10, 300, 5000}).Draw(rt, "keys")
+		for flush := range rapid.IntRange(1, 6).Draw(rt, "flushes") {
+			before := pagesOf(path)
+			for range rapid.IntRange(1, 30).Draw(rt, "transactions") {
+				err := db.Update(rt.Context(), func(tx engine.Tx) error {
+					for range 1 + random.IntN(20) {
+						s, k := space+engine.Space(random.IntN(3)), fmt.Appendf(nil, "%08d", random.IntN(keys))
+						var err error
+						if random.IntN(4) == 0 {
+							err = tx.Delete(s, k)
+						} else {
+							err = tx.Put(s, k, make([]byte, random.IntN(2*mean+1)))
+						}
+						if err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					rt.Fatal(err)
+				}
+			}
+			needed := e.Needed()
+			if err := e.FlushOne("db"); err != nil {
+				rt.Fatal(err)
+			}
+			if grown := pagesOf(path) - before; grown > needed {
+				rt.Fatalf("flush %d: the file was to grow by %d bytes at the most, and grew by %d", flush, needed, grown)
+			}
+			if n := e.Needed(); n != 0 {
+				rt.Fatalf("everything is in the file, and %d bytes are needed", n)
+			}
+		}
+	})
+}
+
+// pagesOf is how much the pages of a file take, 0 if there is none.
+func pagesOf(path string) int64 {
+	end, _ := bolt.PagesEnd(path)
+	return end
+}
+
+// What the journal had of a database that is dropped, or replaced, is not counted any more.
+func TestNothingIsNeededForWhatIsGone(t *testing.T) {
+	t.Parallel()
+	e := open(t, t.TempDir(), neverFlush)
+	for _, flushed := range []bool{false, true} {
+		db := made(t, e, "db")
+		put(t, db, "a", "1")
+		if flushed {
+			if err := e.FlushOne("db"); err != nil {
+				t.Fatal(err)
+			}
+			put(t, db, "b", "2")
+		}
+		if e.Needed() == 0 || e.Figures().Unflushed == 0 {
+			t.Fatal("there is something in the journal, and nothing is needed")
+		}
+		if err := errors.Join(db.Close(), e.Drop(t.Context(), "db")); err != nil {
+			t.Fatal(err)
+		}
+		if n, now := e.Needed(), e.Figures(); n != 0 || now.Unflushed != 0 {
+			t.Errorf("flushed %v: it is dropped, and %d bytes are needed, %+v", flushed, n, now)
+		}
+	}
+}
+
+// A system that says that there is no room where there is some, or nothing at all, refuses nothing.
+func TestSystemThatDoesNotKnowTheDisk(t *testing.T) {
+	t.Parallel()
+	for what, of := range map[string]func(string) (disk.Space, error){
+		"no room":   func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40}, nil },
+		"no disk":   func(string) (disk.Space, error) { return disk.Space{}, nil },
+		"no answer": func(string) (disk.Space, error) { return disk.Space{}, errors.ErrUnsupported },
+	} {
+		t.Run(what, func(t *testing.T) {
+			e := open(t, t.TempDir(), bolt.Options{NoSync: true})
+			e.DiskIs(of)
+			db := made(t, e, "db")
+			for i := range 200 {
+				put(t, db, fmt.Sprint(i), strings.Repeat("x", 2000))
+			}
+			made(t, e, "another")
+			for i := range 20 { // by now it is not believed any more
+				put(t, db, fmt.Sprint(i), "y")
+			}
+			if e.Figures().Unflushed == 0 {
+				t.Error("what is written does not stand in the journal")
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Where there is little room, what is written goes to the file at once; where there is none but what is kept, only
+// what makes room is written. It is asked before somebody is refused, so he is not when there is room again.
+func TestRoomThatIsKept(t *testing.T) {
+	t.Parallel()
+	for _, direct := range []bool{false, true} {
+		free := uint64(1 << 40)
+		e := open(t, t.TempDir(), bolt.Options{NoSync: true, Direct: direct})
+		has := func(n uint64) {
+			e.DiskIs(func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40, Free: n}, nil })
+		}
+		has(free)
+		db := made(t, e, "db")
+		other := made(t, e, "other")
+		put(t, db, "a", "1")
+		put(t, other, "a", "1")
+		update := func(reserve bool, k string, size int) error {
+			ctx := t.Context()
+			if reserve {
+				ctx = engine.UseReserve(ctx)
+			}
+			return db.Update(ctx, func(tx engine.Tx) error { return tx.Put(space, []byte(k), make([]byte, size)) })
+		}
+		const margin = 16 << 20
+		has(margin + 1<<20)
+		if err := update(false, "small", 1000); err != nil {
+			t.Errorf("direct %v: there is some room: %v", direct, err)
+		}
+		if err := update(false, "large", 2<<20); !errors.Is(err, engine.ErrFull) {
+			t.Errorf("direct %v: more than there is: %v", direct, err)
+		}
+		if n := e.Needed(); n > 100_000 { // what stands above others goes to their files first
+			t.Errorf("direct %v: somebody was refused, and %d bytes are kept for others", direct, n)
+		}
+		has(margin - 1)
+		var full error
+		for i := 0; full == nil && i < 100; i++ { // the file has some free pages
+			full = update(false, fmt.Sprint(i), 3000)
+		}
+		if !errors.Is(full, engine.ErrFull) {
+			t.Errorf("direct %v: what is kept was taken: %v", direct, full)
+		}
+		if _, err := e.Create(t.Context(), "more"); !errors.Is(err, engine.ErrFull) {
+			t.Errorf("direct %v: a database takes what is kept: %v", direct, err)
+		}
+		if err := update(true, "reserve", 100_000); err != nil {
+			t.Errorf("direct %v: what makes room: %v", direct, err)
+		}
+		if err := update(true, "reserve", margin+1<<20); !errors.Is(err, engine.ErrFull) {
+			t.Errorf("direct %v: more than there is, to make room: %v", direct, err)
+		}
+		has(free)
+		if err := update(false, "large", 2<<20); err != nil {
+			t.Errorf("direct %v: there is room again: %v", direct, err)
+		}
+		if err := errors.Join(db.Close(), other.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
