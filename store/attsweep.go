@@ -46,7 +46,7 @@ func (db *DB) Sweep(ctx context.Context) error {
 		if err != nil || len(staged)+len(idle) == 0 {
 			return err
 		}
-		err = db.commits.submit(ctx, &op{upkeep: true, bytes: chunkSize, apply: func(w *writer) error {
+		err = db.commits.submit(ctx, &op{upkeep: true, sparing: true, bytes: chunkSize, apply: func(w *writer) error {
 			for _, at := range staged {
 				if err := w.sweepStaged(at, before); err != nil {
 					return err

@@ -43,6 +43,8 @@ type op struct {
 	bytes int
 	// upkeep says that nobody waits for an answer to it.
 	upkeep bool
+	// sparing says that it makes room, or takes hardly any: it may have what is kept of a full disk.
+	sparing bool
 
 	err  error
 	done chan struct{} // if it waits, gets one when err is final and the data on disk; from then on only its caller has the op
@@ -192,6 +194,9 @@ func (c *committer) take() bool {
 // commit applies a group and tells its members the outcome.
 func (c *committer) commit(group []*op) {
 	err := c.try(group)
+	if errors.Is(err, ErrFull) {
+		group = c.commitSparing(group)
+	}
 	if err != nil && len(group) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoDB) && !errors.Is(err, ErrDamaged) {
 		// One of them cannot be stored: do not let it fail the others.
 		for _, o := range group {
@@ -206,6 +211,27 @@ func (c *committer) commit(group []*op) {
 	}
 }
 
+// commitSparing commits those of a group for which there may be room though there is none for all, and returns the others.
+func (c *committer) commitSparing(group []*op) (others []*op) {
+	var some []*op
+	for _, o := range group {
+		if o.sparing {
+			some = append(some, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	if len(others) == 0 || len(some) == 0 {
+		return group
+	}
+	err := c.try(some)
+	for _, o := range some {
+		o.err = err
+		o.done <- struct{}{}
+	}
+	return others
+}
+
 // try runs a group in one transaction. If the engine cannot say whether the commit happened,
 // try looks.
 func (c *committer) try(group []*op) error {
@@ -216,9 +242,13 @@ func (c *committer) try(group []*op) error {
 		*w = writer{arena: w.arena[:0], moves: w.moves[:0]}
 		writers.Put(w)
 	}()
+	ctx := c.db.store.ctx
+	if !slices.ContainsFunc(group, func(o *op) bool { return !o.sparing }) {
+		ctx = engine.UseReserve(ctx)
+	}
 	began := time.Now()
 	for n := 0; ; n++ {
-		err := c.db.edb.Update(c.db.store.ctx, func(tx engine.Tx) error {
+		err := c.db.edb.Update(ctx, func(tx engine.Tx) error {
 			if n > 0 {
 				if there, err := w.proof.holds(tx); there || err != nil {
 					return err

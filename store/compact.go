@@ -133,14 +133,7 @@ func (db *DB) dropInner(ctx context.Context) error {
 		if len(ids) == 0 {
 			continue
 		}
-		if err := db.commits.submit(ctx, &op{upkeep: true, docs: len(ids), bytes: 1024 * len(ids), apply: func(w *writer) error {
-			for _, id := range ids {
-				if err := w.trim(id); err != nil {
-					return err
-				}
-			}
-			return nil
-		}}); err != nil {
+		if err := db.trim(ctx, ids); err != nil {
 			return err
 		}
 		if err := engine.Throttled(ctx, trimBytes*len(ids)); err != nil {
@@ -148,6 +141,26 @@ func (db *DB) dropInner(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// trim applies a compaction to some documents. On a full disk, where there is no room to write anew all that this
+// touches, there may be for a part of it, and that makes room for the next.
+func (db *DB) trim(ctx context.Context, ids []string) error {
+	err := db.commits.submit(ctx, &op{upkeep: true, sparing: true, docs: len(ids), bytes: 1024 * len(ids), apply: func(w *writer) error {
+		for _, id := range ids {
+			if err := w.trim(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	if n := len(ids) / 2; n > 0 && errors.Is(err, ErrFull) {
+		if err := db.trim(ctx, ids[:n]); err != nil {
+			return err
+		}
+		return db.trim(ctx, ids[n:])
+	}
+	return err
 }
 
 // trim applies a compaction to one document. Its sequence stays.

@@ -312,7 +312,7 @@ func (db *DB) mergeEpochs(ctx context.Context, keep int) error {
 	if len(db.lineage.now.Load().epochs) <= keep { // the newest of these may be still to come
 		return nil
 	}
-	return db.commits.submit(ctx, &op{upkeep: true, bytes: keep * 32, apply: func(w *writer) error {
+	return db.commits.submit(ctx, &op{upkeep: true, sparing: true, bytes: keep * 32, apply: func(w *writer) error {
 		list, err := readEpochs(w.tx)
 		if err != nil || len(list) <= keep {
 			return err

@@ -243,7 +243,7 @@ func (e *expiry) forget(ctx context.Context) error {
 		part := gone[:min(len(gone), expirePart)]
 		gone = gone[len(part):]
 		n := 0
-		err := e.db.commits.submit(ctx, &op{upkeep: true, docs: len(part), bytes: 64 * len(part), apply: func(w *writer) error {
+		err := e.db.commits.submit(ctx, &op{upkeep: true, sparing: true, docs: len(part), bytes: 64 * len(part), apply: func(w *writer) error {
 			n = 0
 			for _, c := range part {
 				v, err := w.tx.Get(spaceLocal, []byte(c.id))
@@ -277,7 +277,7 @@ func (e *expiry) end(ctx context.Context, some []tombstone) error {
 	e.scanned = 0
 	for first := true; first || len(some) > 0; first = false {
 		ended, taken := 0, 0
-		err := e.db.commits.submit(ctx, &op{upkeep: true, docs: len(some), bytes: 128 * len(some), apply: func(w *writer) error {
+		err := e.db.commits.submit(ctx, &op{upkeep: true, sparing: true, docs: len(some), bytes: 128 * len(some), apply: func(w *writer) error {
 			ended, taken = 0, 0
 			size := 0
 			notes, err := w.deaths()

@@ -239,7 +239,7 @@ func scanLocals(r engine.Reader, prefix string, fn func(id string, body []byte) 
 // those on its Locals. If it fails, its error is returned and nothing is written.
 func (db Bare) UpdateLocals(ctx context.Context, fn func(*Locals) error) error {
 	var refused error
-	err := db.commits.submit(ctx, &op{docs: 1, bytes: 1024, apply: func(w *writer) error {
+	err := db.commits.submit(ctx, &op{sparing: true, docs: 1, bytes: 1024, apply: func(w *writer) error {
 		l := &Locals{w: w, written: map[string][]byte{}}
 		refused = fn(l)
 		if l.failed != nil || refused != nil {

@@ -75,7 +75,7 @@ func (db *DB) Purge(ctx context.Context, ids []string, revs [][]revtree.Rev) (pu
 		size += len(id) + 24*len(revs[i])
 	}
 	var refusal error
-	o := &op{docs: len(ids), bytes: size}
+	o := &op{docs: len(ids), bytes: size, sparing: true}
 	o.apply = func(w *writer) (err error) {
 		if refusal, err = db.mayAdminister(w.tx); refusal != nil || err != nil {
 			return err

@@ -31,7 +31,7 @@ func (db *DB) thinTimes(ctx context.Context) error {
 	const part = 2000
 	from, next, more := uint64(0), uint64(0), true
 	for more && db.captures.Load() == 0 {
-		o := &op{upkeep: true, docs: 1, bytes: 32 * part}
+		o := &op{upkeep: true, sparing: true, docs: 1, bytes: 32 * part}
 		o.apply = func(w *writer) (err error) {
 			next, more, err = w.thinTimes(from, part)
 			return err

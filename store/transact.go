@@ -86,14 +86,14 @@ func (db *DB) fitsInOne(edits []pendingEdit) (size int, err error) {
 // again. With options that hold for all edits together, it also says that nothing was written.
 func (db *DB) commit(ctx context.Context, edits []pendingEdit, size int, results []Result, opt WriteOptions) error {
 	if !opt.single() {
-		return db.commits.submit(ctx, &op{docs: len(edits), bytes: size, edits: edits})
+		return db.commits.submit(ctx, &op{docs: len(edits), bytes: size, edits: edits, sparing: sparing(edits)})
 	}
 	return db.commitSingle(ctx, edits, size, results, opt)
 }
 
 // commitSingle is commit with options that hold for all edits together.
 func (db *DB) commitSingle(ctx context.Context, edits []pendingEdit, size int, results []Result, opt WriteOptions) error {
-	o := &op{docs: len(edits), bytes: size, edits: edits}
+	o := &op{docs: len(edits), bytes: size, edits: edits, sparing: sparing(edits)}
 	if opt.Once != nil {
 		o.ahead = func(w *wanted) { w.get(spaceOnce, onceKey(opt.Once.Key)) }
 	}

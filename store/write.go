@@ -95,7 +95,7 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 			return err
 		}
 	}
-	if db.noRoom() && slices.ContainsFunc(edits, takesRoom) {
+	if db.noRoom() && slices.ContainsFunc(edits, func(e Edit) bool { return takesRoom(&e.Doc) }) {
 		return ErrNoRoom
 	}
 	var look standings
@@ -140,10 +140,20 @@ func (db *DB) write(ctx context.Context, edits []Edit, results []Result, pending
 // noRoom tells whether the disk is too full for what a user writes.
 func (db *DB) noRoom() bool { return db.guard != nil && db.store.opt.NoRoom() }
 
-// takesRoom tells whether an edit is refused then. A local document, such as a checkpoint, replaces
+// takesRoom tells whether an edit that brings a document is refused then. A local document, such as a checkpoint, replaces
 // another one, and a deletion lets a compaction make room, if they are not large themselves.
-func takesRoom(e Edit) bool {
-	return !e.Doc.Deleted && !strings.HasPrefix(e.Doc.ID, "_local/") || len(e.Doc.Body) > mostWithoutRoom
+func takesRoom(d *document.Doc) bool {
+	return !d.Deleted && !strings.HasPrefix(d.ID, "_local/") || len(d.Body) > mostWithoutRoom
+}
+
+// sparing tells that none of some edits does.
+func sparing(edits []pendingEdit) bool {
+	for i := range edits {
+		if p := &edits[i]; takesRoom(p.doc) || len(p.staged) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // mostWithoutRoom is how many bytes a tombstone or a local document has that is written all the same. A

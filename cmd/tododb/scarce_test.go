@@ -101,6 +101,108 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A disk that nothing but documents has filled refuses more of them, before it is wholly full: what stands in the journal
+// still comes to the files, and who deletes documents or databases has room again, without help from outside. Nothing that was
+// acknowledged is lost.
+func TestDiskFullOfDocuments(t *testing.T) {
+	widetest.Only(t)
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skip("a small file system cannot be mounted:", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	data := filepath.Join(dir, "data")
+	server := startServer(t, data, "")
+	server.do(201, "PUT", "/one", "")
+	server.do(201, "PUT", "/two", "")
+	revs := map[string]string{}
+	n := 0
+	fill := func() {
+		t.Helper()
+		for refused := 0; refused < 5; n++ {
+			id := fmt.Sprintf("/%s/%d", []string{"one", "two"}[n%2], n)
+			status, text := server.try("PUT", id, `{"text":"`+incompressible(4000)+`"}`)
+			switch {
+			case status == 201:
+				revs[id], refused = revOf(t, text), 0
+			case status == 507 && strings.Contains(text, "insufficient_storage") && n < 10_000:
+				refused++
+			default:
+				t.Fatalf("document %d: %d %s", n, status, text)
+			}
+		}
+	}
+	all := func() {
+		t.Helper()
+		for id := range revs {
+			server.do(200, "GET", id, "")
+		}
+	}
+	fill()
+	if len(revs) < 500 {
+		t.Errorf("%d documents fill the disk", len(revs))
+	}
+	server.do(507, "PUT", "/three", "")
+	server.do(507, "PUT", "/one/large", `{"text":"`+incompressible(600_000)+`"}`)
+	server.do(201, "PUT", "/one/_local/checkpoint", "{}")
+	server.stop()
+	if size := journalSize(t, data); size > 200_000 {
+		t.Errorf("after a stop the journal has %d bytes", size)
+	}
+	server = startServer(t, data, "")
+	all()
+	server.do(507, "PUT", "/one/another", `{"text":"`+incompressible(100_000)+`"}`)
+	even := false
+	for id, rev := range revs {
+		if even = !even; even {
+			server.do(200, "DELETE", id+"?rev="+rev, "")
+			delete(revs, id)
+		}
+	}
+	server.do(202, "POST", "/one/_compact", "{}")
+	within(t, time.Minute, func() bool {
+		status, _ := server.try("PUT", "/one/again", `{"text":"`+incompressible(100_000)+`"}`)
+		return status == 201
+	})
+	all()
+	fill()
+	server.do(200, "DELETE", "/two", "")
+	for id := range revs {
+		if strings.HasPrefix(id, "/two/") {
+			delete(revs, id)
+		}
+	}
+	within(t, time.Minute, func() bool { status, _ := server.try("PUT", "/three", ""); return status == 201 }) // its file is closed
+	server.do(201, "PUT", "/three/large", `{"text":"`+incompressible(600_000)+`"}`)
+	all()
+	server.stop()
+	if out, code := tododb(t, "check", "--data", data); code != 0 {
+		t.Errorf("check: %d\n%s", code, out)
+	}
+}
+
+// journalSize is how much the files of the journal take.
+func journalSize(t *testing.T, data string) (size int64) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(data, "journal", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	return size
+}
+
 // On a small disk the guard refuses documents before the disk is full. Deletions, reads and a compaction
 // go on, and when that has made room, so do documents.
 func TestDiskGuardOnASmallDisk(t *testing.T) {
