@@ -188,7 +188,7 @@ func (t *tx) collect(s engine.Space, k, v []byte, gone bool) {
 		t.over.top = newTree()
 	}
 	t.over.top.Set(it)
-	g.bytes += len(it.kv) + weight
+	g.bytes += int(it.size) + weight
 }
 
 // gather brings what the transaction has collected to its places, or to what is gathered, and has the sweep go on.
@@ -240,9 +240,9 @@ func (c *collector) add(it item) {
 
 func (g *gathered) set(it item) {
 	if was, there := g.t.Set(it); there {
-		g.bytes -= len(was.kv) + weight
+		g.bytes -= int(was.size) + weight
 	}
-	g.bytes += len(it.kv) + weight
+	g.bytes += int(it.size) + weight
 }
 
 // sweep brings to their places so many of the keys that come next that there is room for what is new.
@@ -258,7 +258,7 @@ func (t *tx) sweep(is *gathered) (swept bool, err error) {
 		var some []item
 		is.t.Ascend(sought(s, is.sweep.at), func(it item) bool {
 			some = append(some, it)
-			excess -= len(it.kv) + weight
+			excess -= int(it.size) + weight
 			return excess > 0
 		})
 		for _, it := range some {
@@ -266,7 +266,7 @@ func (t *tx) sweep(is *gathered) (swept bool, err error) {
 				return swept, err
 			}
 			is.t.Delete(it)
-			is.bytes -= len(it.kv) + weight
+			is.bytes -= int(it.size) + weight
 		}
 		swept = true
 		if excess > 0 {

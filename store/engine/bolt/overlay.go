@@ -3,6 +3,8 @@ package bolt
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
+	"unsafe"
 
 	"github.com/tidwall/btree"
 
@@ -10,25 +12,36 @@ import (
 )
 
 // item is an entry of an overlay: a key with its value, or with the news that it is gone. Key and value
-// stand one after the other in memory that never changes.
+// stand one after the other in memory that never changes. It is kept small: a transaction copies the nodes of the tree
+// that it changes, and these are what most of its memory is for.
 type item struct {
-	kv   []byte
-	n    uint32 // the length of the key
+	p    *byte  // where they begin
+	size uint32 // the length of both
+	n    uint16 // the length of the key
 	s    engine.Space
 	gone bool
 }
 
-func (it *item) key() []byte   { return it.kv[:it.n:it.n] }
-func (it *item) value() []byte { return it.kv[it.n:len(it.kv):len(it.kv)] }
+func newItem(s engine.Space, kv []byte, n int, gone bool) item {
+	return item{p: unsafe.SliceData(kv), size: uint32(len(kv)), n: uint16(n), s: s, gone: gone}
+}
 
-// goal is the item that a search for a key is made with.
-func sought(s engine.Space, k []byte) item { return item{kv: k, n: uint32(len(k)), s: s} }
+func (it *item) kv() []byte    { return unsafe.Slice(it.p, it.size) }
+func (it *item) key() []byte   { return it.kv()[:it.n:it.n] }
+func (it *item) value() []byte { return it.kv()[it.n:] }
+
+// sought is the item that a search for a key is made with. No key of an item is as long as the longest that fits, so the
+// rest of a longer one makes no difference.
+func sought(s engine.Space, k []byte) item {
+	k = k[:min(len(k), math.MaxUint16)]
+	return newItem(s, k, len(k), false)
+}
 
 func before(a, b item) bool {
 	if a.s != b.s {
 		return a.s < b.s
 	}
-	return bytes.Compare(a.kv[:a.n], b.kv[:b.n]) < 0
+	return bytes.Compare(a.key(), b.key()) < 0
 }
 
 // tree is an overlay: what lies above a file, in the order of spaces and keys. One that others may read does
@@ -134,7 +147,7 @@ func appendEntry(b []byte, s engine.Space, k, v []byte, gone bool) ([]byte, item
 	}
 	from := len(b)
 	b = append(append(b, k...), v...)
-	return b, item{kv: b[from:len(b):len(b)], n: uint32(len(k)), s: s, gone: gone}
+	return b, newItem(s, b[from:], len(k), gone)
 }
 
 // cutEntry takes an entry off the front of a record's entries.
@@ -158,6 +171,5 @@ func cutEntry(b []byte) (it item, rest []byte, ok bool) {
 	if k+v > uint64(len(b)) {
 		return it, nil, false
 	}
-	it.n, it.kv = uint32(k), b[:k+v:k+v]
-	return it, b[k+v:], true
+	return newItem(it.s, b[:k+v], int(k), it.gone), b[k+v:], true
 }
