@@ -168,6 +168,24 @@ func (e *Engine) DiskIs(of func(folder string) (disk.Space, error)) {
 	e.scarce()
 }
 
+// Patience has writers wait for others as long as that.
+func (e *Engine) Patience(d time.Duration) { e.room.patience = d }
+
+// SettleAll brings to the files what stands above all of them, as a writer does who needs room.
+func (e *Engine) SettleAll() {
+	flushed, _ := e.trySettle(nil)
+	for _, f := range flushed {
+		e.letGo(f)
+	}
+}
+
+// Known is how many databases the engine has on its books.
+func (e *Engine) Known() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.files)
+}
+
 // Needed is by how much the files may grow for what stands only in the journal.
 func (e *Engine) Needed() int64 { return e.room.needed.Load() }
 

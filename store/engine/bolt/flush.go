@@ -252,8 +252,12 @@ func (f *file) found() error {
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	f.virtual = false
-	f.size.Store(unknownSize)
 	if f.resting {
+		size := int64(pageBytes) // more may stand above it, so it is not to be taken for a large one
+		if info, err := os.Lstat(f.path); err == nil {
+			size = info.Size()
+		}
+		f.size.Store(size)
 		return nil
 	}
 	_, _, err := f.openBolt()

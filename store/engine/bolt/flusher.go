@@ -464,12 +464,17 @@ func (e *Engine) flushFile(ctx context.Context, f *file) error {
 	}
 	f.failing.Store(false)
 	f.barred.Store(false)
+	e.letGo(f)
+	return nil
+}
+
+// letGo forgets a database that has been flushed, if nobody has it open.
+func (e *Engine) letGo(f *file) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f.handles == 0 && e.files[f.path] == f && !f.unflushed() {
 		delete(e.files, f.path)
 	}
-	return nil
 }
 
 // flushTo brings a database into its file, if it is there.

@@ -33,6 +33,8 @@ type room struct {
 	scarce atomic.Bool  // there was little then: everything is to go to the files
 	blind  atomic.Bool  // there was nothing then
 
+	patience time.Duration // how long a writer waits for others before he is refused (settleWithin)
+
 	asking sync.Mutex // guards what follows
 	of     func(folder string) (disk.Space, error)
 	wonder int64 // so much was taken of nothing
@@ -146,10 +148,14 @@ func (r *room) look(folder string) (l look, ok bool) {
 	if os.Geteuid() == 0 {
 		free += space.Root
 	}
-	if err != nil || total == 0 || r.wonder > wonderful {
+	if err != nil || total == 0 {
 		return l, false
 	}
-	return look{clamp(free), margin(clamp(total))}, true
+	l = look{clamp(free), margin(clamp(total))}
+	if l.free >= nothing { // it knows something, or somebody has made room
+		r.wonder = 0
+	}
+	return l, r.wonder <= wonderful
 }
 
 func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64/4)) }
@@ -198,9 +204,7 @@ func (e *Engine) lookAtDisk() (look, bool) {
 	}
 	spare := l.spare(needed, false)
 	r.scarce.Store(spare < max(needed, l.margin))
-	if r.blind.Store(l.free < nothing); l.free >= nothing {
-		r.wonder = 0
-	}
+	r.blind.Store(l.free < nothing)
 	r.spare.Store(max(spare, 0))
 	r.left.Store(0)
 	return l, true
@@ -217,7 +221,7 @@ func (e *Engine) scarce() bool {
 // settleOthers brings to the files what stands above all others but one, if so much may not be taken as long as room is kept for
 // them. It waits for those that are in use, but not for ever: who uses them may wait for this one.
 func (e *Engine) settleOthers(ctx context.Context, f *file, cost int64, reserve bool) {
-	timed, cancel := context.WithTimeout(ctx, settleWithin)
+	timed, cancel := context.WithTimeout(ctx, e.room.patience)
 	defer cancel()
 	for {
 		e.room.asking.Lock()
@@ -228,31 +232,43 @@ func (e *Engine) settleOthers(ctx context.Context, f *file, cost int64, reserve 
 			return
 		}
 		settled := make(chan bool, 1)
-		e.wg.Go(func() { settled <- e.trySettle(f) }) // a file that outgrows its map waits for its readers
+		e.wg.Go(func() { // a file that outgrows its map waits for its readers
+			flushed, all := e.trySettle(f)
+			settled <- all
+			for _, other := range flushed {
+				e.letGo(other)
+			}
+		})
 		select {
 		case all := <-settled:
-			if all || timed.Err() != nil {
+			if all || timed.Err() != nil || e.untilStop.Err() != nil {
 				return
 			}
 			time.Sleep(lookAgain)
 		case <-timed.Done():
 			return
+		case <-e.untilStop.Done(): // who stops waits for this one
+			return
 		}
 	}
 }
 
-// settleWithin is how long a writer waits for others before he is refused.
+// settleWithin is room.patience but in tests.
 const settleWithin = 2 * time.Second
 
-// trySettle tries once. It reports that there is none left that it is worth to wait for.
-func (e *Engine) trySettle(f *file) bool {
-	all := true
+// trySettle tries once. It returns what it has flushed, and reports that there is none left that it is worth to wait for.
+func (e *Engine) trySettle(f *file) (flushed []*file, all bool) {
+	all = true
 	for other := range e.dues.all() {
 		if other != f && other.needs.Load() > 0 && !other.failing.Load() {
-			all = !errors.Is(other.flushOnce(e.untilStop, false), errBusy) && all
+			err := other.flushOnce(e.untilStop, false)
+			all = !errors.Is(err, errBusy) && all
+			if err == nil {
+				flushed = append(flushed, other)
+			}
 		}
 	}
-	return all
+	return flushed, all
 }
 
 // limit has bbolt refuse a transaction of a file if that would take what is kept. Before, the file is so long, and

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -194,6 +196,142 @@ func TestRoomThatIsKept(t *testing.T) {
 			t.Errorf("direct %v: there is room again: %v", direct, err)
 		}
 		if err := errors.Join(db.Close(), other.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A writer who needs room brings what others have to their files. Those that nobody has open are forgotten then, as
+// after any flush: who removes such a file may make the database again.
+func TestSettledDatabasesAreForgotten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir, neverFlush)
+	for _, name := range []string{"a", "b"} {
+		db := made(t, e, name)
+		put(t, db, "k", "v")
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writer := made(t, e, "writer")
+	e.DiskIs(func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40, Free: 16<<20 + 1<<20}, nil })
+	err := writer.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte("k"), make([]byte, 700_000)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); e.Known() > 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d databases are known, and one is open", e.Known())
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "a.bolt")); err != nil {
+		t.Fatal(err)
+	}
+	if err := made(t, e, "a").Close(); err != nil {
+		t.Error(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a new file needs is little, also while nobody has it open and something is still above it.
+func TestNewFileNeedsLittle(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir, neverFlush)
+	db := made(t, e, "db")
+	put(t, db, "a", "1")
+	inTheWay := filepath.Join(dir, "db.bolt.new")
+	if err := os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if e.FlushOne("db") == nil {
+		t.Fatal("the file could be made")
+	}
+	if err := os.RemoveAll(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, "b", "2")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.SettleAll() // what failed, and not what came since
+	if n := e.Needed(); n <= 0 || n > 1<<20 {
+		t.Errorf("%d bytes are needed", n)
+	}
+	if err := e.Flush(t.Context()); err != nil || e.Needed() != 0 {
+		t.Errorf("everything is in the file, and %d bytes are needed, %v", e.Needed(), err)
+	}
+}
+
+// A system that once said that there is nothing where there was something is asked again, and believed if it
+// knows of something.
+func TestSystemKnowsTheDiskAgain(t *testing.T) {
+	t.Parallel()
+	e := open(t, t.TempDir(), bolt.Options{NoSync: true})
+	has := func(n uint64) {
+		e.DiskIs(func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40, Free: n}, nil })
+	}
+	db := made(t, e, "db")
+	write := func(size int) error {
+		return db.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte("k"), make([]byte, size)) })
+	}
+	has(0)
+	if err := write(300_000); err != nil { // somebody makes room meanwhile
+		t.Fatal(err)
+	}
+	has(16<<20 - 1)
+	if err := write(3 << 20); !errors.Is(err, engine.ErrFull) {
+		t.Errorf("what is kept was taken: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Close does not wait until a writer has waited for others long enough.
+func TestCloseEndsTheWaitForRoom(t *testing.T) {
+	t.Parallel()
+	e, err := bolt.Open(t.TempDir(), neverFlush)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Patience(time.Hour)
+	busy, db := made(t, e, "busy"), made(t, e, "db")
+	put(t, busy, "k", "v")
+	begun, end, ended := make(chan bool), make(chan bool), make(chan error, 3)
+	go func() {
+		ended <- busy.Update(context.Background(), func(tx engine.Tx) error { close(begun); <-end; return nil })
+	}()
+	<-begun
+	asked := make(chan bool, 1)
+	e.DiskIs(func(string) (disk.Space, error) {
+		select {
+		case asked <- true:
+		default:
+		}
+		return disk.Space{Used: 1 << 40, Free: 16<<20 + 100_000}, nil
+	})
+	<-asked
+	waited := make(chan error, 1)
+	go func() {
+		waited <- db.Update(context.Background(), func(tx engine.Tx) error { return tx.Put(space, []byte("k"), make([]byte, 600_000)) })
+	}()
+	<-asked
+	go func() { ended <- e.Close() }()
+	select {
+	case err := <-waited:
+		if !errors.Is(err, engine.ErrFull) {
+			t.Errorf("the writer: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the writer still waits")
+	}
+	close(end)
+	for range 2 {
+		if err := <-ended; err != nil && !errors.Is(err, engine.ErrClosed) {
 			t.Error(err)
 		}
 	}
