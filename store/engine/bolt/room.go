@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,8 @@ import (
 // full they cannot, so nothing would ever be let go of. Therefore so much of the disk stays free as the files may grow
 // by, and a margin. As that comes near, the flusher brings everything to the files. Behind it, a transaction goes to
 // its database's file at once, with what stands above that, so the journal gets no longer; and bbolt, which knows before it
-// writes how long the file gets, refuses one that would take what is kept. Only what makes room itself may have the
-// margin (engine.UseReserve). So nothing is refused because of an estimate alone: estimates only have things go to the files earlier.
+// writes how long the file gets, refuses one that would take what is kept. Only what makes room itself may have most of
+// the margin (engine.UseReserve). So nothing is refused because of an estimate alone: estimates only have things go to the files earlier.
 
 // room knows how much of the disk may be taken.
 type room struct {
@@ -43,6 +44,7 @@ type room struct {
 const (
 	mostMargin  = 16 << 20
 	marginShare = 16 // of a small disk it is this part
+	flushShare  = 4  // this part of it is for bringing things to the files alone, which may need more than was thought
 	// nothing is what cannot be told from no room at all. A system that says so may know nothing of the disk. So then it is
 	// the disk itself that refuses; and if it takes so much all the same, the system is not believed any more.
 	nothing   = 8 << 10
@@ -53,15 +55,20 @@ const (
 func margin(total int64) int64 { return min(total/marginShare, mostMargin) }
 
 // growth is about how much longer a file gets at the most when so many entries are brought there that take so many bytes of
-// memory. size is its length, 0 if there is none, and empty how much of that its free pages take.
+// memory. size is its length, 0 if there is none, and empty how much of that its free pages take. Those count for nothing:
+// what is brought may need more of them in a row than there are. It is too little where small entries lie among
+// much larger ones, which are written anew with them.
 func growth(keys, bytes, size, empty int64) int64 {
-	const split = 2         // pages that have just been split may be half empty
-	first := 16 * pageBytes // each transaction writes some pages, and each new file has some
+	const (
+		first  = 64 << 10 // pages that each transaction writes, or each new file has
+		split  = 2        // pages that have just been split may be half empty
+		around = 4        // an entry lies among others, mostly of its size
+	)
 	used := max(size-empty, 0)
 	// Each entry may lie in a page of its own, which is written anew, as are those that lead there, and the list of all
 	// that has become free.
-	again := min(keys*pageBytes*9/8, used) + used/256
-	return max(first+split*bytes+again-empty/2, 0)
+	again := min(max(keys*pageBytes*9/8, around*bytes), used) + used/256
+	return first + split*bytes + again
 }
 
 // growth is by how much the file may grow until it has what stands above it.
@@ -163,7 +170,7 @@ func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64/4)) }
 // spare is how much may be taken of what is free if so much is needed.
 func (l look) spare(needed int64, reserve bool) int64 {
 	if reserve {
-		return l.free - needed
+		return l.free - needed - l.margin/flushShare
 	}
 	return l.free - needed - l.margin
 }
@@ -279,6 +286,11 @@ func (e *Engine) limit(b *bbolt.DB, size, settled int64, reserve bool) {
 	l, ok := e.lookAtDisk()
 	r.asking.Unlock()
 	b.MaxSize = 0
+	if runtime.GOOS == "windows" { // there the file is as long as its map, and bbolt goes by how long the next one is
+		if info, err := os.Stat(b.Path()); err == nil {
+			size = max(size, info.Size())
+		}
+	}
 	if ok && l.free >= nothing {
 		may := max(l.spare(r.needed.Load()-settled, reserve), 0)
 		b.MaxSize = int(min(size+may+int64(b.AllocSize), math.MaxInt))
