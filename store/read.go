@@ -21,7 +21,7 @@ type ReadOptions struct {
 	DeletedConflicts bool        // fill Document.DeletedConflicts
 	NoBody           bool        // leave Document.Body empty
 	Paged            bool        // in OpenRevs: leave large amounts to ReadRev
-	Space            []byte      // in Get: memory for Document.Body, which may use it from its beginning on
+	Into             []byte      // in Get: memory for Document.Body, which may use it from its beginning on
 }
 
 // treeWanted reports whether the document's tree has to be decoded.
@@ -82,7 +82,7 @@ func (db *DB) readInto(d *Document, r engine.Reader, id string, record []byte, o
 	if opt.Rev.IsZero() && rec.deleted() && !opt.Deleted {
 		return ErrDeleted
 	}
-	*d = Document{ID: id, Rev: rec.winner, Deleted: rec.deleted(), Seq: rec.seq, Body: opt.Space[:0]}
+	*d = Document{ID: id, Rev: rec.winner, Deleted: rec.deleted(), Seq: rec.seq, Body: opt.Into[:0]}
 	data := rec.data
 	if opt.treeWanted() {
 		tree, err := rec.decode()

@@ -31,12 +31,11 @@ func TestFewFiles(t *testing.T) {
 	server.stop()
 }
 
-// On a full disk writes are refused with an error that says so, and nothing changes. When there is
-// space again, everything goes on.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
+// smallDisk mounts a disk of some size, in memory.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skip("a small file system cannot be mounted:", err)
 	}
 	t.Cleanup(func() {
@@ -44,6 +43,14 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return dir
+}
+
+// On a full disk writes are refused with an error that says so, and nothing changes. When there is
+// space again, everything goes on.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t, "4m")
 	data := filepath.Join(dir, "data")
 	server := startServer(t, data, "")
 	server.do(201, "PUT", "/db", "")
@@ -107,15 +114,7 @@ func TestFullDisk(t *testing.T) {
 func TestDiskFullOfDocuments(t *testing.T) {
 	widetest.Only(t)
 	t.Parallel()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
-		t.Skip("a small file system cannot be mounted:", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := smallDisk(t, "8m")
 	data := filepath.Join(dir, "data")
 	server := startServer(t, data, "")
 	server.do(201, "PUT", "/one", "")
@@ -208,15 +207,7 @@ func journalSize(t *testing.T, data string) (size int64) {
 func TestDiskGuardOnASmallDisk(t *testing.T) {
 	widetest.Only(t)
 	t.Parallel()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=24m"); err != nil {
-		t.Skip("a small file system cannot be mounted:", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := smallDisk(t, "24m")
 	server := startServer(t, filepath.Join(dir, "data"), "")
 	for name, value := range map[string]string{"disk_monitor/interactive_database_writes_threshold": "40", "smoosh/enable": "false", "disk_monitor/enable": "true"} {
 		server.do(200, "PUT", "/_node/_local/_config/"+name, `"`+value+`"`)

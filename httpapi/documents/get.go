@@ -41,7 +41,7 @@ func (d *Room) Get(w http.ResponseWriter, r *http.Request) error {
 	}
 	read := wire.GetBuf()
 	defer wire.PutBuf(read)
-	opt.Space = *read
+	opt.Into = *read
 	doc, err := db.Get(r.Context(), id, opt)
 	if err != nil {
 		return err

@@ -24,7 +24,8 @@ import (
 // by, and a margin. As that comes near, the flusher brings everything to the files. Behind it, a transaction goes to
 // its database's file at once, with what stands above that, so the journal gets no longer; and bbolt, which knows before it
 // writes how long the file gets, refuses one that would take what is kept. Only what makes room itself may have most of
-// the margin (engine.UseReserve). So nothing is refused because of an estimate alone: estimates only have things go to the files earlier.
+// the margin (engine.UseReserve). So an estimate has things go to the files earlier, and refuses no write;
+// it does refuse a new database.
 
 // room knows how much of the disk may be taken.
 type room struct {
