@@ -2,7 +2,6 @@ package anykey
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -11,25 +10,6 @@ import (
 type reader struct {
 	engine.Reader // the engine's
 	*layout
-}
-
-// viewing is one use of a snapshot.
-type viewing struct {
-	reader reader // for the time of the snapshot
-	fn     func(engine.Reader) error
-	run    func(engine.Reader) error // read, made once
-}
-
-// viewings are kept: every request makes some.
-var viewings = sync.Pool{New: func() any {
-	v := &viewing{}
-	v.run = v.read
-	return v
-}}
-
-func (v *viewing) read(r engine.Reader) error {
-	v.reader.Reader = r
-	return v.fn(&v.reader)
 }
 
 // Stamp is part of engine.Stamped. Where the engine has no other processes there is one stamp.
