@@ -19,17 +19,11 @@ import (
 // and everything can be read, also after a stop and a start. When there is room everything goes on by itself.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skip("a small file system cannot be mounted:", err)
-	}
+	disk := smallDisk(t, "3m")
 	var e *bolt.Engine
 	t.Cleanup(func() {
 		if e != nil {
 			e.Close() // or nothing can be unmounted
-		}
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Error(err)
 		}
 	})
 	dir, ballast := filepath.Join(disk, "data"), filepath.Join(disk, "ballast")
@@ -156,15 +150,7 @@ func TestFullDisk(t *testing.T) {
 // A database can be dropped on a full disk, also if its file is kept. What did not fit into that is beside it.
 func TestDropOnFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skip("a small file system cannot be mounted:", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	disk := smallDisk(t, "3m")
 	keep := true
 	dir, ballast := filepath.Join(disk, "data"), filepath.Join(disk, "ballast")
 	e, err := bolt.Open(dir, bolt.Options{FlushAfter: time.Hour, Kept: func() bool { return keep }})
@@ -234,15 +220,7 @@ func TestDropOnFullDisk(t *testing.T) {
 // On a disk that was full before there was a journal, there is none, and the databases can be used.
 func TestNoRoomForAJournal(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skip("a small file system cannot be mounted:", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	disk := smallDisk(t, "1m")
 	dir := filepath.Join(disk, "data")
 	e := open(t, dir, bolt.Options{Direct: true})
 	db := made(t, e, "db")
@@ -296,17 +274,11 @@ func fillUp(t *testing.T, path string) {
 // say that it was about to go.
 func TestDropCutShortOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skip("a small file system cannot be mounted:", err)
-	}
+	disk := smallDisk(t, "3m")
 	var e *bolt.Engine
 	t.Cleanup(func() {
 		if e != nil {
 			e.Close() // or nothing can be unmounted
-		}
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Error(err)
 		}
 	})
 	dir := filepath.Join(disk, "data")
