@@ -102,8 +102,8 @@ func testFullDisks(t *testing.T, disks []fullDisk) {
 				}
 				d.remove(t)
 				d.same(t, "with room")
-				for i := range 20 { // what was deleted has made room
-					if err := d.write(i, c.sizes[0]); err != nil {
+				for range 20 { // that has made room in the file of what is large
+					if err := d.write(c.databases-1, c.sizes[0]); err != nil {
 						t.Fatalf("round %d: after a third was deleted: %v", round, err)
 					}
 				}
@@ -112,11 +112,12 @@ func testFullDisks(t *testing.T, disks []fullDisk) {
 				return
 			}
 			d.fill(t, c.sizes)
-			if err := errors.Join(d.dbs["db0"].Close(), d.e.Drop(t.Context(), "db0")); err != nil {
+			largest := fmt.Sprint("db", c.databases-1)
+			if err := errors.Join(d.dbs[largest].Close(), d.e.Drop(t.Context(), largest)); err != nil {
 				t.Fatal(err)
 			}
-			delete(d.dbs, "db0")
-			delete(d.want, "db0")
+			delete(d.dbs, largest)
+			delete(d.want, largest)
 			for n, end := 0, time.Now().Add(time.Minute); n < 20; {
 				if err := d.write(0, c.sizes[0]); err == nil {
 					n++
