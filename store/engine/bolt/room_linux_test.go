@@ -93,7 +93,7 @@ func testFullDisks(t *testing.T, disks []fullDisk) {
 					if errors.Is(err, engine.ErrFull) {
 						break
 					}
-					if err != nil || n == 20 {
+					if err != nil || n == 200 {
 						t.Fatalf("round %d: database %d on a full disk: %v", round, n, err)
 					}
 					if err := db.Close(); err != nil {
