@@ -10,24 +10,25 @@ import (
 
 // over counts a request when it is over, and logs it.
 func (s *Server) over(x *wire.Exchange, r *http.Request, began time.Time) {
-	took := s.opt.Now().Sub(began)
+	ended := s.opt.Now()
+	took := ended.Sub(began)
 	counted := took
 	if x.IsFeed {
 		counted = -1
 	}
 	s.metrics.Request(r.Method, x.Status, counted, x.IsCut)
 	x.EndSpan(r)
-	s.logAccess(x, r, took)
+	s.logAccess(x, r, ended, took)
 	if s.trail.On() {
 		s.record(x, r, began)
 	}
 }
 
 // logAccess writes the line of a finished request. It leaves out the query, because that may
-// contain keys that users wrote.
-func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration) {
-	ctx := r.Context()
-	if !s.opt.Lines.Enabled(ctx, slog.LevelInfo) {
+// contain keys that users wrote. A Logger would find out first which line of the code it is called from.
+func (s *Server) logAccess(x *wire.Exchange, r *http.Request, ended time.Time, took time.Duration) {
+	ctx, to := r.Context(), s.opt.Lines.Handler()
+	if !to.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	user := x.User.Name
@@ -48,5 +49,7 @@ func (s *Server) logAccess(x *wire.Exchange, r *http.Request, took time.Duration
 	if x.IsCut {
 		message = "request cut"
 	}
-	s.opt.Lines.LogAttrs(ctx, slog.LevelInfo, message, attrs[:]...)
+	line := slog.NewRecord(ended, slog.LevelInfo, message, 0)
+	line.AddAttrs(attrs[:]...)
+	_ = to.Handle(ctx, line) // as a Logger does: there is nobody to tell
 }
