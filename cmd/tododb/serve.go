@@ -114,6 +114,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 		work.run(func(ctx context.Context) { start.cert.keep(ctx, lookEvery, log) })
 	}
 	work.run(func(ctx context.Context) { reloadOnHangup(ctx, reload, log) })
+	work.run(newResting().run)
 
 	traces, err := openTracing(ctx, cfg, log)
 	if err != nil {
