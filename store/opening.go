@@ -71,14 +71,27 @@ func (db *DB) load(ctx context.Context, edb engine.DB) (o opening, err error) {
 	return o, nil
 }
 
-// begin is start for a database that has just been made with an identity, and that nobody has written to since. It
-// has nothing else that opening it would read.
-func (db *DB) begin(edb engine.DB, id identity) {
+// begin is start for a database that has just been made with an identity. It has nothing else that opening it would read,
+// unless others have written to it, or dropped it, before it was on the store's books: then it is opened as any other.
+func (db *DB) begin(ctx context.Context, edb engine.DB, id identity) error {
+	fresh := false
+	err := edb.View(ctx, func(r engine.Reader) error {
+		last, err := newest(r)
+		fresh = last.seq == 0
+		return err
+	})
+	if err != nil || !fresh {
+		if err := edb.Close(); err != nil {
+			return openError(db.name, err)
+		}
+		return db.start(ctx)
+	}
 	db.identity = id
 	db.lineage.now.Store(&history{instance: id.Instance, opened: db.store.opt.Clock()})
 	db.lineage.begun.Store(true)
 	db.design.Store(1)
 	db.use(edb, 0)
+	return nil
 }
 
 // use makes a database ready that is loaded.

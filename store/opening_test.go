@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -75,4 +76,90 @@ func TestMadeIsOpen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slow is an engine where something happens between the making of a database and the handle to it.
+type slow struct {
+	engine.Engine
+	meanwhile func()
+}
+
+func (e *slow) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
+	if do := e.meanwhile; err == nil && do != nil {
+		e.meanwhile = nil
+		do()
+	}
+	return db, err
+}
+
+// Before who makes a database has it on the books, others may write to it, drop it and make another one. What is handed out is
+// what is there then, as it is then.
+func TestMadeMeanwhile(t *testing.T) {
+	open := func(t *testing.T, s *store.Store) *store.DB {
+		db, err := storetest.OpenDB(t.Context(), s, "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	drop := func(t *testing.T, s *store.Store) {
+		if err := s.Drop(t.Context(), "db"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(t *testing.T, s *store.Store) {
+		db, err := s.Bare(t.Context(), "db", store.ForUpkeep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, db, `{"_id":"_design/d","language":"javascript"}`)
+		db.Release()
+	}
+	for name, meanwhile := range map[string]func(t *testing.T, s *store.Store){
+		"written": write,
+		"dropped and made again": func(t *testing.T, s *store.Store) {
+			drop(t, s)
+			if err := s.Create(t.Context(), "db"); err != nil {
+				t.Fatal(err)
+			}
+			write(t, s)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &slow{Engine: storetest.Engine(t)}
+			s := storetest.On(t, e, store.Options{})
+			e.meanwhile = func() {
+				meanwhile(t, s)
+				if !s.MakeRoom() {
+					t.Error("it is not closed")
+				}
+			}
+			if err := s.Create(t.Context(), "db"); err != nil {
+				t.Fatal(err)
+			}
+			db := open(t, s)
+			got := knownOf(t, db)
+			db.Release()
+			if !s.MakeRoom() {
+				t.Fatal("it is not closed")
+			}
+			want := knownOf(t, must(t, s, "db"))
+			want.Opened = got.Opened
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("this is known of it:\n%+v\nand when it is opened again:\n%+v", got, want)
+			}
+		})
+	}
+	t.Run("dropped", func(t *testing.T) {
+		e := &slow{Engine: storetest.Engine(t)}
+		s := storetest.On(t, e, store.Options{})
+		e.meanwhile = func() { drop(t, s) }
+		if err := s.Create(t.Context(), "db"); !errors.Is(err, store.ErrNoDB) {
+			t.Errorf("a database that is gone is made: %v", err)
+		}
+		if n := s.OpenDatabases(); n != 0 {
+			t.Errorf("%d databases are open", n)
+		}
+	})
 }

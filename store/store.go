@@ -197,8 +197,8 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 func (s *Store) openNew(ctx context.Context, name string, edb engine.DB, id identity) (*DB, error) {
 	s.letGo(name, id.Instance)
 	if !s.Shared() {
-		if db := s.openMade(name, edb, id); db != nil {
-			return db, nil
+		if db, err := s.openMade(ctx, name, edb, id); db != nil || err != nil {
+			return db, err
 		}
 	}
 	if err := edb.Close(); err != nil {
@@ -211,11 +211,11 @@ func (s *Store) openNew(ctx context.Context, name string, edb engine.DB, id iden
 }
 
 // openMade is openNew unless somebody else has begun to open the database, or to take it away: then it is nil.
-func (s *Store) openMade(name string, edb engine.DB, id identity) *DB {
+func (s *Store) openMade(ctx context.Context, name string, edb engine.DB, id identity) (*DB, error) {
 	s.mu.Lock()
 	if s.closed || s.going[name] || s.open[name] != nil {
 		s.mu.Unlock()
-		return nil
+		return nil, nil
 	}
 	db := newDB(s, name)
 	s.open[name] = db
@@ -226,9 +226,15 @@ func (s *Store) openMade(name string, edb engine.DB, id identity) *DB {
 	for _, old := range evicted {
 		s.closeLater(old, ErrNoDB)
 	}
-	db.begin(edb, id)
+	db.openErr = db.begin(context.WithoutCancel(ctx), edb, id)
 	close(db.opened)
-	return db
+	if db.openErr != nil {
+		s.mu.Lock()
+		s.forget(db)
+		s.mu.Unlock()
+		return nil, db.openErr
+	}
+	return db, nil
 }
 
 // Drop deletes a database and everything in it; feeds on it end.
