@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -197,7 +198,7 @@ func (c *committer) commit(group []*op) {
 	if errors.Is(err, ErrFull) {
 		group = c.commitSparing(group)
 	}
-	if err != nil && len(group) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoDB) && !errors.Is(err, ErrDamaged) {
+	if len(group) > 1 && severable(err) {
 		// One of them cannot be stored: do not let it fail the others.
 		for _, o := range group {
 			o.err = c.try([]*op{o})
@@ -211,7 +212,13 @@ func (c *committer) commit(group []*op) {
 	}
 }
 
+// severable tells that an error of a group may be that of one of its members.
+func severable(err error) bool {
+	return err != nil && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrFull) && !errors.Is(err, ErrNoDB) && !errors.Is(err, ErrDamaged)
+}
+
 // commitSparing commits those of a group for which there may be room though there is none for all, and returns the others.
+// If there is none for all of those either, each has a transaction of its own, the smallest first, as long as there is room.
 func (c *committer) commitSparing(group []*op) (others []*op) {
 	var some []*op
 	for _, o := range group {
@@ -221,11 +228,22 @@ func (c *committer) commitSparing(group []*op) (others []*op) {
 			others = append(others, o)
 		}
 	}
-	if len(others) == 0 || len(some) == 0 {
+	if len(group) == 1 || len(some) == 0 {
 		return group
 	}
-	err := c.try(some)
+	err := ErrFull
+	if len(others) > 0 {
+		err = c.try(some)
+	}
+	alone := len(some) > 1 && (errors.Is(err, ErrFull) || severable(err))
+	if alone {
+		slices.SortStableFunc(some, func(a, b *op) int { return cmp.Compare(a.bytes, b.bytes) })
+		err = nil
+	}
 	for _, o := range some {
+		if alone && !errors.Is(err, ErrFull) {
+			err = c.try([]*op{o})
+		}
 		o.err = err
 		o.done <- struct{}{}
 	}

@@ -134,3 +134,60 @@ func TestFullDiskTakesWhatMakesRoom(t *testing.T) {
 		t.Errorf("after a compaction, another one would drop %d bytes, %v", u.Superseded, err)
 	}
 }
+
+// What makes room is written even if it comes together with more of that kind than there is room for.
+func TestFullDiskTakesLittleBesideMuch(t *testing.T) {
+	t.Parallel()
+	eng := &filled{Engine: chaos.New(chaos.Options{Alone: true}), most: 20}
+	s := storetest.On(t, eng, store.Options{})
+	db := storetest.Bare(t, s, "db").Unguarded()
+	var all []string
+	for i := range 30 {
+		r, err := db.Put(t.Context(), editsOf(t, fmt.Sprintf(`{"_id":"%d"}`, i))[0], store.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fmt.Sprintf(`{"_id":"%d","_rev":%q,"_deleted":true}`, i, r.Rev))
+	}
+	write := func(docs ...string) chan error {
+		over, queued := make(chan error, 1), store.Queued(db)
+		go func() {
+			_, err := db.Write(t.Context(), editsOf(t, docs...), store.WriteOptions{})
+			over <- err
+		}()
+		for store.Queued(db) == queued && !t.Failed() {
+			time.Sleep(time.Millisecond)
+		}
+		return over
+	}
+	for name, with := range map[string][]string{"alone": nil, "with what takes room": {`{"_id":"more"}`}} {
+		begun, release := make(chan bool), make(chan bool)
+		eng.full, eng.before = true, sync.OnceFunc(func() { close(begun); <-release })
+		first := make(chan error, 1)
+		go func() {
+			_, err := db.Put(t.Context(), editsOf(t, `{"_id":"first"}`)[0], store.WriteOptions{})
+			first <- err
+		}()
+		<-begun
+		much := write(all[2:]...)
+		var other chan error
+		if with != nil {
+			other = write(with...)
+		}
+		little := write(all[0])
+		all = all[1:]
+		close(release)
+		<-first
+		if err := <-much; !errors.Is(err, store.ErrFull) {
+			t.Errorf("%s: what does not fit: %v", name, err)
+		}
+		if other != nil {
+			if err := <-other; !errors.Is(err, store.ErrFull) {
+				t.Errorf("%s: what takes room: %v", name, err)
+			}
+		}
+		if err := <-little; err != nil {
+			t.Errorf("%s: what fits alone: %v", name, err)
+		}
+	}
+}
