@@ -55,6 +55,9 @@ func (d *db) Compact(ctx context.Context) (err error) {
 		return errors.New("bolt: compaction is running")
 	}
 	defer f.compacting.Unlock()
+	if err := f.findOut(ctx); err != nil {
+		return err
+	}
 	if err := f.flushOut(ctx); err != nil {
 		return err
 	}
@@ -91,6 +94,24 @@ func (d *db) Compact(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// findOut finds out what became of a commit that failed: the next one tells.
+func (f *file) findOut(ctx context.Context) error {
+	defer heedNoFaults(heedFaults())
+	f.write.Lock()
+	defer f.write.Unlock()
+	if f.by == 0 {
+		return nil
+	}
+	if err := f.inPlace(); err != nil {
+		return err
+	}
+	return f.into(engine.UseReserve(ctx), func(*tx) error { return nil })
+}
+
+// errFailed says that a compaction met a commit of which nobody knows whether it took place. The file tells, and not
+// its copy, whose transactions have other numbers.
+var errFailed = fmt.Errorf("%w: a transaction failed while the file was compacted", engine.ErrUnavailable)
 
 // openTemp makes the file that a compaction fills. A new database of this name would use the
 // same file name, so the file is ours only until this database is dropped.
@@ -169,6 +190,9 @@ func (c *copier) settle() (keys map[string]struct{}, err error) {
 	defer f.write.Unlock()
 	f.flush.Lock()
 	defer f.flush.Unlock()
+	if f.by != 0 {
+		return nil, errFailed
+	}
 	if len(f.dirty.keys) <= fewDirty {
 		return nil, c.finish()
 	}

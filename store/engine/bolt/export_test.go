@@ -199,3 +199,42 @@ func PagesEnd(path string) (int64, error) {
 	end, _ := (&file{opened: opened}).inUse()
 	return end, nil
 }
+
+// CommitUnknown has the engine believe that nobody knows whether a large transaction was committed to a database's file: what
+// change does, which was, or else, with change nil, one that was not.
+func (e *Engine) CommitUnknown(name string, change func()) error {
+	f := e.files[e.path(name)]
+	f.write.Lock()
+	was, now, saved, above, entries := f.layers, f.now, f.saved, f.above.Load(), f.aboveKeys.Load()
+	keys, bytes := f.topKeys, f.topBytes
+	d := e.dues.at(f.path)[f]
+	f.write.Unlock()
+	if change != nil {
+		change()
+	}
+	tx, _, err := f.read()
+	if err != nil {
+		return err
+	}
+	was.by = tx.ID()
+	if change == nil {
+		was.by++
+	}
+	if err := tx.Rollback(); err != nil {
+		return err
+	}
+	f.using.Add(-1)
+	f.write.Lock()
+	defer f.write.Unlock()
+	f.flush.Lock()
+	defer f.flush.Unlock()
+	f.swap.Lock()
+	defer f.swap.Unlock()
+	f.layers, f.now, f.saved, f.direct = was, now, saved, true
+	f.topKeys, f.topBytes = keys, bytes
+	f.above.Store(above)
+	f.aboveKeys.Store(entries)
+	e.weigh(f)
+	e.dues.put(f, d)
+	return nil
+}
