@@ -151,6 +151,28 @@ func TestMadeMeanwhile(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in use", func(t *testing.T) {
+		e := &slow{Engine: storetest.Engine(t)}
+		s := storetest.On(t, e, store.Options{})
+		var used *store.DB
+		e.meanwhile = func() {
+			drop(t, s)
+			if err := s.Create(t.Context(), "db"); err != nil {
+				t.Fatal(err)
+			}
+			used = open(t, s)
+		}
+		if err := s.Create(t.Context(), "db"); err != nil {
+			t.Fatal(err)
+		}
+		defer used.Release()
+		if why := used.WhyGone(); why != nil {
+			t.Errorf("a database that is there is gone: %v", why)
+		}
+		if _, err := used.Info(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("dropped", func(t *testing.T) {
 		e := &slow{Engine: storetest.Engine(t)}
 		s := storetest.On(t, e, store.Options{})

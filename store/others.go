@@ -37,8 +37,9 @@ func (s *Store) current(ctx context.Context, name string, within time.Duration) 
 	}
 }
 
-// letGo closes an open database unless it is the one of an instance, which has its name by now.
-func (s *Store) letGo(name, instance string) {
+// letGo closes an open database unless it is the one of an instance, which was given its name, or one that has it
+// since.
+func (s *Store) letGo(ctx context.Context, name, instance string) {
 	s.mu.Lock()
 	db := s.open[name]
 	s.mu.Unlock()
@@ -46,7 +47,14 @@ func (s *Store) letGo(name, instance string) {
 		return
 	}
 	<-db.opened
-	if db.openErr == nil && db.identity.Instance != instance {
+	if db.openErr != nil || db.identity.Instance == instance {
+		return
+	}
+	err := db.edb.View(ctx, func(r engine.Reader) error {
+		_, err := r.Get(spaceMeta, metaIdentity)
+		return err
+	})
+	if err != nil {
 		s.giveUp(db, ErrNoDB)
 	}
 }

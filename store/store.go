@@ -195,7 +195,7 @@ func (s *Store) CreateWith(ctx context.Context, name string, p Properties) error
 // openNew hands out a database that has just been made. Its handle stays open: to close it and open it again, and
 // read what it has begun with, would cost as much as a document.
 func (s *Store) openNew(ctx context.Context, name string, edb engine.DB, id identity) (*DB, error) {
-	s.letGo(name, id.Instance)
+	s.letGo(context.WithoutCancel(ctx), name, id.Instance)
 	if !s.Shared() {
 		if db, err := s.openMade(ctx, name, edb, id); db != nil || err != nil {
 			return db, err
