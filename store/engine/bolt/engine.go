@@ -313,7 +313,7 @@ func (e *Engine) mayMake(path string) error {
 	e.dues.takeAt(path) // somebody has removed its file
 	// A drop that a crash cut short may have left what belonged to an earlier database.
 	if e.subs.may(path) {
-		if err := os.RemoveAll(subsPath(path)); err != nil {
+		if err := e.dropRest(path); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,6 +54,54 @@ func TestNewDatabaseHasNoOlderSubs(t *testing.T) {
 		if err != nil || len(names) != 0 {
 			t.Errorf("after a restart %v: it has %v, %v", restart, names, err)
 		}
+	}
+}
+
+// Nor has it what is still open of that one.
+func TestNewDatabaseHasNoOpenOlderSubs(t *testing.T) {
+	dir := t.TempDir()
+	e := open(t, dir, neverFlush)
+	made, err := e.Create(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := made.Sub(t.Context(), "index")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	put(t, old, "k", "old")
+	if err := e.FlushOne("a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := made.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "a.bolt")); err != nil {
+		t.Fatal(err)
+	}
+	again, err := e.Create(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	sub, err := again.Sub(t.Context(), "index")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	err = sub.View(t.Context(), func(r engine.Reader) error {
+		v, err := r.Get(space, []byte("k"))
+		if v != nil {
+			t.Errorf("its index has %q", v)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := old.View(t.Context(), func(engine.Reader) error { return nil }); !errors.Is(err, engine.ErrNoDB) {
+		t.Errorf("the older one: %v", err)
 	}
 }
 
