@@ -312,7 +312,11 @@ func (c *committer) try(group []*op) error {
 		case errors.Is(err, engine.ErrUnknown) && n < unknownRetries && time.Since(began) < unknownPatience:
 			continue
 		}
-		return fmt.Errorf("write to %q: %w", c.db.name, c.db.failed(err))
+		failure := c.db.failed(err)
+		if n > 0 && c.db.WhyGone() == nil && !errors.Is(failure, ErrUnknown) { // it says nothing of what was tried before
+			failure = fmt.Errorf("%w: %w: %v", ErrUnavailable, ErrUnknown, failure)
+		}
+		return fmt.Errorf("write to %q: %w", c.db.name, failure)
 	}
 }
 

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/storetest"
 )
@@ -76,4 +78,49 @@ func TestPanicInTransactionEndsTheProcess(t *testing.T) {
 		}
 	}()
 	put(t, db, `{"_id":"a"}`)
+}
+
+// failing is an engine whose next transactions end with errors, the first of them after its commit.
+type failing struct {
+	engine.Engine
+	next []error
+}
+
+type failingDB struct {
+	engine.DB
+	eng *failing
+}
+
+func (e *failing) Create(ctx context.Context, name string, first ...engine.Entry) (engine.DB, error) {
+	db, err := e.Engine.Create(ctx, name, first...)
+	return &failingDB{db, e}, err
+}
+
+func (d *failingDB) Update(ctx context.Context, fn func(engine.Tx) error) error {
+	if len(d.eng.next) == 0 {
+		return d.DB.Update(ctx, fn)
+	}
+	err := d.eng.next[0]
+	if d.eng.next = d.eng.next[1:]; errors.Is(err, engine.ErrUnknown) {
+		return errors.Join(d.DB.Update(ctx, fn), err)
+	}
+	return err
+}
+
+// Whoever tries a commit of unknown outcome again, and fails, does not know more than before: nobody is told that nothing was
+// written.
+func TestUnknownStaysUnknown(t *testing.T) {
+	for _, then := range []error{engine.ErrUnavailable, engine.ErrFull} {
+		e := &failing{Engine: storetest.Engine(t)}
+		s := storetest.On(t, e, store.Options{})
+		db := storetest.Bare(t, s, "db")
+		e.next = []error{engine.ErrUnknown, then}
+		_, err := db.Put(t.Context(), store.Edit{Doc: parse(t, `{"_id":"a","_deleted":true}`)}, store.WriteOptions{})
+		if !errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrFull) {
+			t.Errorf("%v: %v", then, err)
+		}
+		if _, err := db.Get(t.Context(), "a", store.ReadOptions{Deleted: true}); err != nil {
+			t.Error(err)
+		}
+	}
 }
