@@ -79,10 +79,12 @@ func (l *Log) takePrepared() *writer {
 	return next
 }
 
-// unprepare gives up what was prepared. Its file stays; it is nothing without a header.
+// unprepare gives up what was prepared. There may be no other room for what takes its place. If its file is there still, or
+// again after a crash, it is nothing without a header.
 func (l *Log) unprepare() {
 	if next := l.takePrepared(); next != nil {
 		next.file.Close()
+		_ = l.folder.remove(segmentName(next.head.number))
 	}
 }
 
