@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -205,7 +206,11 @@ func (t *tx) gather() (*gathered, error) {
 		is = *g.was
 		is.t = g.was.t.Copy()
 	}
-	swept, err := t.sweep(&is)
+	most := math.MaxInt
+	if came != nil && g.drain == 0 && (t.file.eng.room.scarce.Load() || t.file.failing.Load()) {
+		most = came.Len() // growth reckons with a page for each, and no more
+	}
+	swept, err := t.sweep(&is, most)
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +250,8 @@ func (g *gathered) set(it item) {
 	g.bytes += int(it.size) + weight
 }
 
-// sweep brings to their places so many of the keys that come next that there is room for what is new.
-func (t *tx) sweep(is *gathered) (swept bool, err error) {
+// sweep brings to their places so many of the keys that come next that there is room for what is new, but not more than most.
+func (t *tx) sweep(is *gathered, most int) (swept bool, err error) {
 	g, e := &t.gathering, t.file.eng
 	excess := max(is.bytes+g.bytes-g.room, g.drain)
 	if e.gatheredBytes.Load() > int64(e.opt.GatherAll) {
@@ -254,12 +259,13 @@ func (t *tx) sweep(is *gathered) (swept bool, err error) {
 	}
 	excess = min(excess, max(4*g.bytes, g.drain)) // no transaction is to take long
 	s := t.file.scattered
-	for turns := 0; excess > 0 && is.t.Len() > 0 && turns < 2; {
+	for turns := 0; excess > 0 && most > 0 && is.t.Len() > 0 && turns < 2; {
 		var some []item
 		is.t.Ascend(sought(s, is.sweep.at), func(it item) bool {
 			some = append(some, it)
 			excess -= int(it.size) + weight
-			return excess > 0
+			most--
+			return excess > 0 && most > 0
 		})
 		for _, it := range some {
 			if err := t.place(it); err != nil {
@@ -269,7 +275,7 @@ func (t *tx) sweep(is *gathered) (swept bool, err error) {
 			is.bytes -= int(it.size) + weight
 		}
 		swept = true
-		if excess > 0 {
+		if excess > 0 && most > 0 {
 			is.sweep = sweep{lap: is.sweep.lap + 1}
 			turns++
 		} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -79,6 +80,66 @@ func TestGrowthIsEnough(t *testing.T) {
 			}
 		}
 	})
+}
+
+// It is enough too where keys are gathered: while there is little room, large entries do not have many small ones brought to
+// their places.
+func TestGrowthIsEnoughWhereKeysAreGathered(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opt := neverFlush
+	opt.DirectBytes, opt.FlushBytes, opt.UnflushedBytes, opt.SegmentBytes = 1<<30, 1<<30, 1<<30, 0
+	opt.Scattered, opt.GatherFrom, opt.GatherBytes, opt.GatherAfter = space, 100, 1_000_000, time.Hour
+	e := open(t, dir, opt)
+	db := made(t, e, "db")
+	random, want := rand.New(rand.NewPCG(1, 2)), map[string]string{}
+	write := func(n, size int) {
+		t.Helper()
+		err := db.Update(t.Context(), func(tx engine.Tx) error {
+			for range n {
+				k, v := fmt.Sprintf("%016x", random.Uint64()), strings.Repeat("x", size)
+				if err := tx.Put(space, []byte(k), []byte(v)); err != nil {
+					return err
+				}
+				want[k] = v
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush := func() {
+		t.Helper()
+		if err := e.FlushOne("db"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 16 {
+		write(5000, 100)
+	}
+	flush()
+	for range 16 {
+		write(320, 100)
+		flush()
+	}
+	if n := e.Figures().Gathered; n < 900_000 {
+		t.Fatalf("%d bytes are gathered", n)
+	}
+	write(160, 4000)
+	e.DiskIs(func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40, Free: 17 << 20}, nil })
+	path := filepath.Join(dir, "db.bolt")
+	needed, before := e.Needed(), pagesOf(path)
+	flush()
+	if grown := pagesOf(path) - before; grown > needed {
+		t.Errorf("the file was to grow by %d bytes at the most, and grew by %d", needed, grown)
+	}
+	if got := contents(t, db); !maps.Equal(got, want) {
+		t.Errorf("it has %d entries that are not the %d there should be", len(got), len(want))
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // pagesOf is how much the pages of a file take, 0 if there is none.
