@@ -572,14 +572,31 @@ func (e *Engine) takeAway(path string) error {
 	for at := time.Now().UTC(); ; at = at.Add(time.Second) { // the next second, if it was dropped twice in this one
 		kept := strings.TrimSuffix(path, suffix) + at.Format(".20060102.150405") + KeptSuffix
 		if _, err := os.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
-			if err := os.Rename(path+aheadSuffix, kept+aheadSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			return os.Rename(path, kept)
+			return e.keep(path, kept)
 		} else if err != nil {
 			return err
 		}
 	}
+}
+
+// keep gives a file another name, with what is set apart of it. Whatever stops it, that is there under the name of the file.
+func (e *Engine) keep(path, kept string) error {
+	was, is := path+aheadSuffix, kept+aheadSuffix
+	err := os.Link(was, is)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // there are disks without links
+		err = os.Rename(was, is)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	apart := err == nil
+	if err = e.rename(path, kept); err == nil || !apart {
+		return err // what has the old name still is removed next
+	}
+	if _, there := os.Lstat(was); errors.Is(there, fs.ErrNotExist) {
+		return errors.Join(err, os.Rename(is, was))
+	}
+	return errors.Join(err, os.Remove(is))
 }
 
 // isSub tells whether the path is that of a sub-database.

@@ -56,9 +56,18 @@ func (e *Engine) FlushUnknown(name string) error {
 	return nil
 }
 
-// FailRename has the replacing of databases fail.
+// FailRename has the replacing of databases fail, and the renaming of those that are kept.
 func (e *Engine) FailRename() {
 	e.rename = func(string, string) error { return errors.New("it is not renamed") }
+}
+
+// OnRename has something done before and after databases are renamed.
+func (e *Engine) OnRename(do func()) {
+	e.rename = func(from, to string) error {
+		do()
+		defer do()
+		return os.Rename(from, to)
+	}
 }
 
 // FlushUnnamed brings a database to its file, whose name is not on disk yet.

@@ -217,6 +217,71 @@ func TestDropOnFullDisk(t *testing.T) {
 	}
 }
 
+// A drop that fails, or that a crash cuts short, leaves the database as it was, also if what did not fit into the file that is
+// kept stands beside it.
+func TestKeepingFailsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, "3m")
+	dir, ballast := filepath.Join(disk, "data"), filepath.Join(disk, "ballast")
+	e, err := bolt.Open(dir, bolt.Options{FlushAfter: time.Hour, CloseWithin: 1, Kept: func() bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	db := made(t, e, "db")
+	if err := e.FlushOne("db"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		put(t, db, fmt.Sprint("k", i), strings.Repeat("x", 3000))
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fillUp(t, ballast)
+	info, err := os.Stat(ballast)
+	if err == nil { // not enough for a page of each entry, but for the records
+		err = os.Truncate(ballast, info.Size()-68<<10)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.FailRename()
+	if err := e.Drop(t.Context(), "db"); err == nil {
+		t.Fatal("it is dropped")
+	}
+	e.SetBrokenApart() // the journal lets go of what it does not need
+	whole := func(what string, e *bolt.Engine) {
+		t.Helper()
+		db, err := e.Open(t.Context(), "db")
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if got := contents(t, db); len(got) != 20 {
+			t.Errorf("%s: it has %d entries", what, len(got))
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	whole("it failed", e)
+	whole("it failed, and a crash", open(t, killedCopy(t, dir), neverFlush))
+	var copies []string
+	e.OnRename(func() { copies = append(copies, killedCopy(t, dir)) })
+	if err := e.Drop(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	whole("a crash before the file was renamed", open(t, copies[0], neverFlush))
+	for _, dir := range []string{copies[1], killedCopy(t, dir)} {
+		if _, err := open(t, dir, neverFlush).Open(t.Context(), "db"); !errors.Is(err, engine.ErrNoDB) {
+			t.Errorf("it is dropped, and then: %v", err)
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, "db.bolt*")); err != nil || len(left) > 0 {
+			t.Errorf("it is dropped, and there are %v, %v", left, err)
+		}
+	}
+}
+
 // On a disk that was full before there was a journal, there is none, and the databases can be used.
 func TestNoRoomForAJournal(t *testing.T) {
 	t.Parallel()
