@@ -91,6 +91,8 @@ func (f *file) giveUp(why error, stuck bool) error {
 	why = f.damaged
 	f.swap.Unlock()
 	if first {
+		f.givenUp.Store(true)
+		f.eng.weigh(f)
 		f.eng.lose(f, why)
 		f.watch.send()
 	}

@@ -93,6 +93,7 @@ type file struct {
 
 	using   atomic.Int64 // transactions
 	removed atomic.Bool  // it is gone, and what the journal has of it
+	givenUp atomic.Bool  // it is damaged
 
 	watch broadcast
 }

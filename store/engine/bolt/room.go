@@ -118,9 +118,10 @@ func (f *file) inUse() (end, size int64) {
 	return int64(p.high) * p.size, info.Size()
 }
 
-// weighs is what is to be counted of a file.
+// weighs is what is to be counted of a file. Nothing comes to one that is given up: who opens another one in its place has what
+// stands above it, and counts that.
 func (f *file) weighs() (bytes, needs int64) {
-	if f.removed.Load() {
+	if f.removed.Load() || f.givenUp.Load() {
 		return 0, 0
 	}
 	return f.above.Load(), f.growth()

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -170,6 +171,67 @@ func TestNothingIsNeededForWhatIsGone(t *testing.T) {
 		if n, now := e.Needed(), e.Figures(); n != 0 || now.Unflushed != 0 {
 			t.Errorf("flushed %v: it is dropped, and %d bytes are needed, %+v", flushed, n, now)
 		}
+	}
+}
+
+// Nothing is kept free for a file that is damaged, since nothing more comes there until another one is in its place.
+func TestNothingIsNeededForWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir, neverFlush)
+	db, other := made(t, e, "db"), made(t, e, "other")
+	for i := range 1000 {
+		put(t, db, fmt.Sprintf("%04d", i), strings.Repeat("x", 1000))
+	}
+	if err := errors.Join(e.FlushOne("db"), e.FlushOne("other")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "db.bolt")
+	was, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		put(t, db, fmt.Sprintf("%04d", i), strings.Repeat("y", 1000))
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, len(was)-2*pageSize), 2*pageSize)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.FlushOne("db") == nil {
+		t.Fatal("it got there")
+	}
+	e.SetBrokenApart()
+	if n, now := e.Needed(), e.Figures(); n != 0 || now.Unflushed != 0 {
+		t.Errorf("%d bytes are needed, %+v", n, now)
+	}
+	e.DiskIs(func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40, Free: 16<<20 + 2<<20}, nil })
+	err = other.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte("k"), make([]byte, 1<<20)) })
+	if err != nil {
+		t.Errorf("there is room: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	bringBack(t, path, was)
+	if db, err = e.Open(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	if e.Needed() == 0 {
+		t.Error("it is to get what was set apart, and nothing is needed")
+	}
+	if got := contents(t, db); len(got) != 1000 || got["0001"][0] != 'y' {
+		t.Errorf("it has %d entries", len(got))
+	}
+	if err := errors.Join(e.FlushOne("db"), db.Close(), other.Close()); err != nil {
+		t.Error(err)
+	}
+	if n, now := e.Needed(), e.Figures(); n != 0 || now.Unflushed != 0 {
+		t.Errorf("all is in the files, and %d bytes are needed, %+v", n, now)
 	}
 }
 
