@@ -456,7 +456,7 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
-	if err := e.payDebts(ctx); err != nil {
+	if err := e.payDebts(ctx); err != nil && !errors.Is(err, engine.ErrFull) { // a drop must be possible on a full disk
 		return err
 	}
 	f := e.files[path]
@@ -467,9 +467,15 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 	}
 	id, now := e.whoIs(path)
 	if f != nil && f.stayVirtual() {
-		// The record is all that removes it.
+		// The record is all that removes it, or the file in its place.
 		defer f.flush.Unlock()
-		if err := e.recordDrop(ctx, debt{name, id}); err != nil {
+		err := e.recordDrop(ctx, debt{name, id})
+		if errors.Is(err, engine.ErrFull) {
+			if err = e.putLeaving(debt{name, id}); err == nil {
+				e.debts = append(e.debts, debt{name, id})
+			}
+		}
+		if err != nil {
 			return err
 		}
 		return errors.Join(e.forget(f), e.dropRest(path), e.removeAhead(path))
@@ -484,7 +490,9 @@ func (e *Engine) dropDatabase(ctx context.Context, path, name string) error {
 	if owes {
 		// It is gone, or was not there; or else the next start finds it as it is now.
 		if _, there := os.Lstat(path); errors.Is(there, fs.ErrNotExist) {
-			err = errors.Join(err, e.owe(ctx, debt{name, id}))
+			if owed := e.owe(ctx, debt{name, id}); !errors.Is(owed, engine.ErrFull) { // else it is said when there is room
+				err = errors.Join(err, owed)
+			}
 		} else {
 			e.removeLeaving(debt{name, id})
 		}

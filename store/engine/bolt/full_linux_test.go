@@ -282,6 +282,77 @@ func TestKeepingFailsOnAFullDisk(t *testing.T) {
 	}
 }
 
+// Many databases can be dropped on a full disk, also if that makes no room because their files are kept, and those that have
+// no file yet. What the journal cannot say then is said later.
+func TestManyDropsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, "6m")
+	keep := true
+	dir, ballast := filepath.Join(disk, "data"), filepath.Join(disk, "ballast")
+	opt := neverFlush
+	opt.Kept, opt.SegmentBytes = func() bool { return keep }, 0
+	e, err := bolt.Open(dir, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { e.Close() }()
+	const databases = 12
+	put(t, made(t, e, "other"), "k", "v") // keeps all of the journal
+	for i := range databases {
+		name := fmt.Sprint("db", i)
+		db := made(t, e, name)
+		put(t, db, "k", "v")
+		if i%3 > 0 {
+			if err := e.FlushOne(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fillUp(t, ballast)
+	if err := e.UseReserve(); !errors.Is(err, engine.ErrFull) {
+		t.Fatal(err)
+	}
+	for i := range databases {
+		keep = i%3 == 1
+		if err := e.Drop(t.Context(), fmt.Sprint("db", i)); err != nil {
+			t.Errorf("database %d: %v", i, err)
+		}
+		if _, err := e.Open(t.Context(), fmt.Sprint("db", i)); !errors.Is(err, engine.ErrNoDB) {
+			t.Errorf("database %d, which was dropped: %v", i, err)
+		}
+		fillUp(t, fmt.Sprint(ballast, i)) // others take what that has freed
+	}
+	crashed := killedCopy(t, dir)
+	for n := range databases {
+		if err := os.Remove(fmt.Sprint(ballast, n)); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Error(err)
+	}
+	gone := func(what, dir string, e *bolt.Engine) {
+		t.Helper()
+		if left, err := e.List(t.Context(), "", -1); err != nil || len(left) != 1 {
+			t.Errorf("%s: there are %v, %v", what, left, err)
+		}
+		if err := made(t, e, "db0").Close(); err != nil { // the debts are paid now
+			t.Error(err)
+		}
+		if err := errors.Join(e.Drop(t.Context(), "db0"), e.Flush(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, "*.leaving")); err != nil || len(left) > 0 {
+			t.Errorf("%s: there are still %v, %v", what, left, err)
+		}
+	}
+	gone("room again", dir, e)
+	gone("a crash", crashed, open(t, crashed, opt))
+}
+
 // On a disk that was full before there was a journal, there is none, and the databases can be used.
 func TestNoRoomForAJournal(t *testing.T) {
 	t.Parallel()

@@ -540,11 +540,14 @@ func (e *Engine) payDebts(ctx context.Context) error {
 	return nil
 }
 
-// settled has the journal say that what was at a path is over, before anything is written to what is there now:
+// settled has the journal say that what was at a path is over, before anything is written to what is there now, if anything is:
 // said later, that would be over too if it has the same id. The caller holds mu.
 func (e *Engine) settled(path string) error {
 	name := e.newFile(path).name
 	if e.isSub(path) || !slices.ContainsFunc(e.debts, func(d debt) bool { return d.name == name }) {
+		return nil
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return e.payDebts(context.Background())
