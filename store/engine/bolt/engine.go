@@ -175,7 +175,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 	for _, s := range opt.AppendOnly {
 		e.appendOnly[s&31] = true
 	}
-	e.room.of, e.room.patience = disk.Of, settleWithin
+	e.room.of, e.room.patience, e.room.settling = disk.Of, settleWithin, make(chan struct{}, settlers)
 	e.scarce()
 	note, err := e.Held(context.Background())
 	if err != nil {

@@ -36,6 +36,7 @@ type room struct {
 	blind  atomic.Bool  // there was nothing then
 
 	patience time.Duration // how long a writer waits for others before he is refused (settleWithin)
+	settling chan struct{} // holds one for each who has others flushed
 
 	asking sync.Mutex // guards what follows
 	of     func(folder string) (disk.Space, error)
@@ -232,7 +233,7 @@ func (e *Engine) scarce() bool {
 func (e *Engine) settleOthers(ctx context.Context, f *file, cost int64, reserve bool) {
 	timed, cancel := context.WithTimeout(ctx, e.room.patience)
 	defer cancel()
-	for {
+	for pause := lookAgain; ; pause = min(2*pause, longPause) {
 		e.room.asking.Lock()
 		l, ok := e.lookAtDisk()
 		e.room.asking.Unlock()
@@ -240,20 +241,29 @@ func (e *Engine) settleOthers(ctx context.Context, f *file, cost int64, reserve 
 		if !ok || others <= 0 || l.spare(others, reserve) >= cost {
 			return
 		}
-		settled := make(chan bool, 1)
-		e.wg.Go(func() { // a file that outgrows its map waits for its readers
-			flushed, all := e.trySettle(f)
-			settled <- all
-			for _, other := range flushed {
-				e.letGo(other)
-			}
-		})
+		var settled chan bool
+		var again <-chan time.Time
+		select {
+		case e.room.settling <- struct{}{}:
+			settled = make(chan bool, 1)
+			e.wg.Go(func() { // a file that outgrows its map waits for its readers
+				flushed, all := e.trySettle(f)
+				<-e.room.settling
+				settled <- all
+				for _, other := range flushed {
+					e.letGo(other)
+				}
+			})
+		default: // some do it already
+			again = time.After(pause)
+		}
 		select {
 		case all := <-settled:
 			if all || timed.Err() != nil || e.untilStop.Err() != nil {
 				return
 			}
-			time.Sleep(lookAgain)
+			time.Sleep(pause)
+		case <-again:
 		case <-timed.Done():
 			return
 		case <-e.untilStop.Done(): // who stops waits for this one
@@ -261,6 +271,11 @@ func (e *Engine) settleOthers(ctx context.Context, f *file, cost int64, reserve 
 		}
 	}
 }
+
+const (
+	settlers  = 4 // so many of those who wait have it flushed; the others see what comes of it
+	longPause = 50 * time.Millisecond
+)
 
 // settleWithin is room.patience but in tests.
 const settleWithin = 2 * time.Second

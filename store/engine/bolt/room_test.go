@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -457,5 +458,30 @@ func TestCloseEndsTheWaitForRoom(t *testing.T) {
 		if err := <-ended; err != nil && !errors.Is(err, engine.ErrClosed) {
 			t.Error(err)
 		}
+	}
+}
+
+// Writers who need room do not each have everything flushed at the same time, nor leave that behind when they are refused.
+func TestWritersSettleTogether(t *testing.T) {
+	e := open(t, t.TempDir(), neverFlush)
+	e.Patience(time.Millisecond)
+	for i := range 600 {
+		db := made(t, e, fmt.Sprint("db", i))
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db := made(t, e, "writer")
+	e.DiskIs(func(string) (disk.Space, error) { return disk.Space{Used: 1 << 40, Free: 16<<20 + 100_000}, nil })
+	before, most := runtime.NumGoroutine(), 0
+	for i := range 40 {
+		_ = db.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, fmt.Append(nil, i), make([]byte, 500_000)) })
+		most = max(most, runtime.NumGoroutine()-before)
+	}
+	if most > 10 {
+		t.Errorf("%d goroutines for one writer", most)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
 	}
 }
