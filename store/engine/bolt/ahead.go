@@ -226,8 +226,9 @@ func (e *Engine) absorb(f *file) error {
 	t := newTx(context.Background(), f, b)
 	defer t.putSane()
 	if err = errors.Join(t.apply(r.top), t.putMark(apart.journal, r.at)); err == nil {
+		by := b.ID()
 		if err = t.commit(); err != nil {
-			err = f.commitError(err)
+			err = f.commitError(err, by)
 		}
 	}
 	if err = f.over(b, &t.reader, nil, err); err != nil {

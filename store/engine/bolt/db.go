@@ -103,19 +103,30 @@ func growBy(size int64) int {
 }
 
 // commitError distinguishes a full disk, after which the file is unchanged, from a failing one,
-// after which nobody knows what is on it.
-func (f *file) commitError(err error) error {
+// after which nobody knows what is on it. by is the number of the transaction.
+func (f *file) commitError(err error, by int) error {
 	if errors.Is(err, engine.ErrForeign) {
 		return err // bbolt met a damaged page before it wrote the meta page that makes a commit valid
 	}
 	if errors.Is(err, berrors.ErrMaxSizeReached) {
 		return errKept // bbolt has written nothing
 	}
-	if err := systemError(err); errors.Is(err, engine.ErrFull) {
+	// A disk that promises more than it has may say only at the last sync that it is full.
+	if err := systemError(err); errors.Is(err, engine.ErrFull) && !f.mayHave(by) {
 		f.giveBack()
 		return err
 	}
 	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
+}
+
+// mayHave tells whether a transaction may have taken place. The caller holds flush.
+func (f *file) mayHave(by int) bool {
+	info, err := f.opened.Stat()
+	if err != nil {
+		return true
+	}
+	p, err := openPages(f.opened, info.Size())
+	return err != nil || p.txid >= uint64(by)
 }
 
 // systemError recognizes what the operating system has run out of. Every method of the engine

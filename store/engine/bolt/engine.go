@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/tododb/tododb/store/disk"
 	"github.com/tododb/tododb/store/durable"
 	"github.com/tododb/tododb/store/engine"
@@ -123,6 +125,7 @@ type Engine struct {
 	closed  bool
 
 	rename     func(from, to string) error // os.Rename
+	commit     func(*bbolt.Tx) error       // that of bbolt
 	closeFirst bool                        // files are closed before they are renamed or removed
 	wg         sync.WaitGroup              // closings of files that were replaced
 }
@@ -168,6 +171,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 	e := &Engine{
 		dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}, busy: map[string]chan struct{}{},
 		rename:     os.Rename,
+		commit:     (*bbolt.Tx).Commit,
 		closeFirst: runtime.GOOS == "windows",
 		dues:       dues{of: map[*file]due{}, path: map[string][]*file{}},
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/tododb/tododb/store/disk"
 )
@@ -59,6 +62,16 @@ func (e *Engine) FlushUnknown(name string) error {
 // FailRename has the replacing of databases fail, and the renaming of those that are kept.
 func (e *Engine) FailRename() {
 	e.rename = func(string, string) error { return errors.New("it is not renamed") }
+}
+
+// FullAtLast has the last sync of each commit find that the disk is full, or ends that.
+func (e *Engine) FullAtLast(full bool) {
+	e.commit = (*bbolt.Tx).Commit
+	if full {
+		e.commit = func(tx *bbolt.Tx) error {
+			return errors.Join(tx.Commit(), &os.PathError{Op: "fdatasync", Path: "it", Err: syscall.ENOSPC})
+		}
+	}
 }
 
 // OnRename has something done before and after databases are renamed.

@@ -112,7 +112,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil {
 		return err
 	}
-	b, next := t.tx, f.now
+	b, by, next := t.tx, t.tx.ID(), f.now
 	if f.journaled {
 		if next.stamp = newStamp(); f.direct {
 			next.pos = uint64(f.eng.log.End()) - 1 // whatever the journal has of it is void
@@ -121,7 +121,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 			return err
 		}
 		f.swap.Lock()
-		f.by = b.ID()
+		f.by = by
 		f.swap.Unlock()
 	}
 	f.dirty.add(t.touched) // even if the commit fails: nobody knows what it wrote
@@ -131,7 +131,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 	f.eng.limit(b.DB(), before, f.needs.Load(), reserve)
 	defer f.measured()
 	if err := t.commit(); err != nil {
-		err = f.commitError(err)
+		err = f.commitError(err, by)
 		if f.journaled {
 			f.direct = f.direct || errors.Is(err, engine.ErrUnknown)
 			if !errors.Is(err, engine.ErrUnknown) {
@@ -431,8 +431,9 @@ func (f *file) flushInto(ctx context.Context, m mark) (err error) {
 	}
 	f.dirty.add(t.touched)
 	b.DB().AllocSize, b.DB().MaxSize = growBy(b.Size()), 0 // it is for this that room is kept
+	by := b.ID()
 	if err := t.commit(); err != nil {
-		return f.commitError(err)
+		return f.commitError(err, by)
 	}
 	// commit goes by the free pages of before, which says little after what many transactions have freed.
 	f.empty.Store(countFree(f.opened))

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -278,6 +279,49 @@ func TestKeepingFailsOnAFullDisk(t *testing.T) {
 		}
 		if left, err := filepath.Glob(filepath.Join(dir, "db.bolt*")); err != nil || len(left) > 0 {
 			t.Errorf("it is dropped, and there are %v, %v", left, err)
+		}
+	}
+}
+
+// A disk that promises more than it has may say at the last sync of a commit that it is full. Then nobody knows whether that has
+// taken place, and what is written afterwards is not lost.
+func TestDiskFullAtTheLastSync(t *testing.T) {
+	t.Parallel()
+	for _, flushed := range []bool{false, true} {
+		dir := t.TempDir()
+		e := open(t, dir, neverFlush)
+		db := made(t, e, "db")
+		put(t, db, "first", "1")
+		if err := e.FlushOne("db"); err != nil {
+			t.Fatal(err)
+		}
+		put(t, db, "small", "1")
+		e.FullAtLast(true)
+		var err error
+		if flushed {
+			err = e.FlushOne("db")
+		} else {
+			err = db.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte("large"), make([]byte, 10_000)) })
+		}
+		if !errors.Is(err, engine.ErrUnknown) {
+			t.Errorf("flushed %v: %v", flushed, err)
+		}
+		e.FullAtLast(false)
+		put(t, db, "after", "1")
+		e.SetBrokenApart()
+		now := contents(t, db)
+		if now["first"] != "1" || now["small"] != "1" || now["after"] != "1" {
+			t.Errorf("flushed %v: it has %d entries", flushed, len(now))
+		}
+		again, err := open(t, killedCopy(t, dir), neverFlush).Open(t.Context(), "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := contents(t, again); !maps.Equal(got, now) {
+			t.Errorf("flushed %v: after a crash it has %q, and had %q", flushed, slices.Collect(maps.Keys(got)), slices.Collect(maps.Keys(now)))
+		}
+		if err := errors.Join(again.Close(), db.Close()); err != nil {
+			t.Error(err)
 		}
 	}
 }

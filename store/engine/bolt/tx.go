@@ -152,7 +152,7 @@ func (t *tx) commit() (err error) {
 		f.gatherNext, f.gatherBy = next, t.tx.ID()
 		f.swap.Unlock()
 	}
-	if err := t.tx.Commit(); err != nil {
+	if err := f.eng.commit(t.tx); err != nil {
 		return err
 	}
 	if next != nil {
