@@ -56,6 +56,66 @@ func goodImage(t *testing.T) []byte {
 	return image
 }
 
+// What the journal has of a database is not forgotten because nobody knows of a commit whether it took place: when the file is
+// opened again, it tells.
+func TestDamagedAfterAnUnknownCommit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := open(t, dir, neverFlush)
+	db := made(t, e, "db")
+	put(t, db, "first", "1")
+	if err := e.FlushOne("db"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, "small", "1")
+	e.CommitInVain()
+	err := db.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(space, []byte("large"), make([]byte, 10_000)) })
+	if !errors.Is(err, engine.ErrUnknown) {
+		t.Fatal(err)
+	}
+	e.FullAtLast(false)
+	path := filepath.Join(dir, "db.bolt")
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, len(image)-2*pageSize), 2*pageSize)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.View(t.Context(), func(r engine.Reader) error { _, err := r.Get(space, []byte("first")); return err }); !errors.Is(err, engine.ErrForeign) {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	bringBack(t, path, image)
+	if db, err = e.Open(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	for _, flushed := range []bool{false, true} {
+		if flushed {
+			if err := e.FlushOne("db"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := contents(t, db); len(got) != 2 || got["small"] != "1" {
+			t.Errorf("flushed %v: it has %v", flushed, got)
+		}
+	}
+	put(t, db, "after", "1")
+	if got := contents(t, db); len(got) != 3 {
+		t.Errorf("it has %v", got)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // bringBack puts a copy in the place of a file, as an operator does. It removes the file before,
 // because a rename over it would have ext4 write the copy to the disk at once.
 func bringBack(t *testing.T, path string, image []byte) {

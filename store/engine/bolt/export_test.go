@@ -64,6 +64,11 @@ func (e *Engine) FailRename() {
 	e.rename = func(string, string) error { return errors.New("it is not renamed") }
 }
 
+// CommitInVain has the next commits fail before they have written anything, though nobody knows that.
+func (e *Engine) CommitInVain() {
+	e.commit = func(tx *bbolt.Tx) error { return errors.Join(tx.Rollback(), syscall.EIO) }
+}
+
 // FullAtLast has the last sync of each commit find that the disk is full, or ends that.
 func (e *Engine) FullAtLast(full bool) {
 	e.commit = (*bbolt.Tx).Commit

@@ -630,7 +630,7 @@ func (e *Engine) takeOver(f *file) error {
 		switch {
 		case was.id == f.id && was.unread && !f.direct:
 			err = e.readOver(f, was, d)
-		case was.id == f.id && (was.saved == f.saved || was.hasBelow(f.saved)) && was.by == 0 && !f.direct:
+		case was.id == f.id && (was.saved == f.saved || was.hasBelow(f.saved)) && !f.direct:
 			e.inherit(f, was, d)
 		}
 		was.flush.Unlock()
@@ -643,9 +643,11 @@ func (e *Engine) takeOver(f *file) error {
 	return nil
 }
 
-// inherit gives a file the layers of another one. The caller holds write of that, and mu.
+// inherit gives a file the layers of another one, which its transactions have not brought there, as its mark tells or will tell.
+// The caller holds write of that, and mu.
 func (e *Engine) inherit(f, was *file, d due) {
 	f.layers, f.now, f.since, f.changed = was.layers, was.now, was.since, was.changed
+	f.by = 0
 	f.topKeys, f.topBytes, f.belowMark, f.belowBytes = was.topKeys, was.topBytes, was.belowMark, was.belowBytes
 	f.belowKeys = was.belowKeys
 	f.above.Store(was.above.Load())
