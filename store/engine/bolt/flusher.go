@@ -549,17 +549,22 @@ func (e *Engine) releaseJournal() {
 	if e.log == nil {
 		return
 	}
+	e.markDone(e.inFiles())
+	if err := e.log.Release(e.inFiles()); err != nil { // the note that has just been written goes along with the rest
+		e.opt.Noticed("cannot remove a part of the journal: " + err.Error())
+	}
+}
+
+// inFiles is the position up to which the files have all that is in the journal.
+func (e *Engine) inFiles() journal.Pos {
 	d := &e.dues
 	e.mu.Lock() // while something is dropped or replaced, what the journal has from its beginning on stays
+	defer e.mu.Unlock()
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	before := e.log.End()
 	for _, f := range d.of {
 		before = min(before, journal.Pos(f.first()))
 	}
-	d.mu.Unlock()
-	e.mu.Unlock()
-	e.markDone(before)
-	if err := e.log.Release(before); err != nil {
-		e.opt.Noticed("cannot remove a part of the journal: " + err.Error())
-	}
+	return before
 }
