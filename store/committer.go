@@ -231,7 +231,7 @@ func (c *committer) commitSparing(group []*op) (others []*op) {
 	if len(group) == 1 || len(some) == 0 {
 		return group
 	}
-	err := ErrFull
+	err := ErrFull // if there are no others, all of these have just been tried together
 	if len(others) > 0 {
 		err = c.try(some)
 	}

@@ -3,10 +3,14 @@ package bolt
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/engine/journal"
 )
 
@@ -56,4 +60,43 @@ func (t *tx) putMark(of journal.ID, m mark) (err error) {
 // markIn reads the mark of a file, nil if it has none.
 func markIn(tx *bbolt.Tx) []byte {
 	return bytes.Clone(tx.Bucket(idBucket).Get(markKey))
+}
+
+// readMark reads the identity of a database and its mark from a file that need not be open.
+func readMark(path string) (id engine.DBID, m []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", nil, err
+	}
+	p, err := openPages(f, info.Size())
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, err)
+	}
+	head, err := p.find(p.root, idBucket)
+	if err != nil || head == nil {
+		return "", nil, fmt.Errorf("%w: %s: %w", engine.ErrForeign, path, errors.Join(err, errors.New("it has no identity")))
+	}
+	get := func(k []byte) []byte {
+		var v []byte
+		if root := order.Uint64(head); root != 0 {
+			v, err = p.find(root, k)
+			return v
+		}
+		pg := page{flags: isLeaf, count: int(order.Uint16(head[bucketHead+10:])), data: head[bucketHead:]}
+		v, err = pg.get(k)
+		return v
+	}
+	if len(head) < bucketHead || order.Uint64(head) == 0 && len(head) < bucketHead+pageHead {
+		return "", nil, fmt.Errorf("%w: %s: a bucket without a root", engine.ErrForeign, path)
+	}
+	id = engine.DBID(get(idKey))
+	if err == nil {
+		m = get(markKey)
+	}
+	return id, m, err
 }

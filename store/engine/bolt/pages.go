@@ -228,3 +228,43 @@ func within(data []byte, at int, pos, n uint32) ([]byte, bool) {
 func outOfOrder(key, before, bound []byte) bool {
 	return len(key) == 0 || before != nil && bytes.Compare(key, before) <= 0 || bound != nil && bytes.Compare(key, bound) >= 0
 }
+
+// find is the value of a key in the tree that begins at a page, nil if it has none.
+func (p *pages) find(root uint64, k []byte) ([]byte, error) {
+	for depth := 0; depth < deepest; depth++ {
+		pg, err := p.read(root)
+		if err != nil {
+			return nil, err
+		}
+		if pg.flags == isLeaf {
+			return pg.get(k)
+		}
+		if pg.flags != isBranch {
+			break
+		}
+		list, err := pg.children(nil)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) == 0 {
+			break
+		}
+		root = list[0].id
+		for _, c := range list[1:] {
+			if string(c.key) <= string(k) {
+				root = c.id
+			}
+		}
+	}
+	return nil, fmt.Errorf("page %d leads nowhere", root)
+}
+
+func (pg *page) get(k []byte) ([]byte, error) {
+	list, err := pg.leaves()
+	for _, l := range list {
+		if string(l.key) == string(k) {
+			return l.value, err
+		}
+	}
+	return nil, err
+}
