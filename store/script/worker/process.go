@@ -150,6 +150,15 @@ func (w *process) kill(why cause) {
 	}
 }
 
+// killIn is kill while the process is in the work that began then, and nothing in any other.
+func (w *process) killIn(began time.Time, why cause) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began.Equal(began) {
+		w.kill(why)
+	}
+}
+
 // begin tells the watch that the worker's work now has a waiting caller.
 func (w *process) begin(ctx context.Context) {
 	w.logged = 0

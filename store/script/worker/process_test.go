@@ -203,6 +203,63 @@ func TestABusyMachineFailsNoCall(t *testing.T) {
 	}
 }
 
+// lateWord is a context that says that it is at its end when it is asked during a call, but only once that call is over and
+// the next one under way: as who asks does not get on on a busy machine.
+type lateWord struct {
+	context.Context
+	p     *Pool
+	asked chan struct{} // closed when it is asked
+	say   chan struct{} // closed when it may answer
+	once  sync.Once
+}
+
+func (c *lateWord) Err() error {
+	for _, w := range c.p.processes() {
+		if _, busy := w.inCall(); busy {
+			c.once.Do(func() {
+				close(c.asked)
+				<-c.say
+			})
+			return context.Canceled
+		}
+	}
+	return nil
+}
+
+// A call is not ended for what was found out about the call before it.
+func TestTheCallBeforeEndsNoOther(t *testing.T) {
+	p := testPool(t, Options{})
+	v := p.Views("db", []script.ViewFunctions{{Name: "v", Map: "function(doc){" + slowly + "emit(doc._id,1)}"}}, nil)
+	docs := [][]byte{[]byte(`{"_id":"a"}`)}
+	none := func(int, int, []byte, []byte, []byte) error { return nil }
+	if err := v.Map(t.Context(), docs, none); err != nil { // a worker has the code
+		t.Fatal(err)
+	}
+	ctx := &lateWord{Context: t.Context(), p: p, asked: make(chan struct{}), say: make(chan struct{})}
+	for asked := false; !asked; {
+		if err := v.Map(ctx, docs, none); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ctx.asked:
+			asked = true
+		default: // nobody had the time
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- v.Map(t.Context(), docs, none) }()
+	for busy := false; !busy; time.Sleep(time.Millisecond) {
+		for _, w := range p.processes() {
+			_, in := w.inCall()
+			busy = busy || in
+		}
+	}
+	close(ctx.say)
+	if err := <-done; err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+}
+
 // gone waits until a process is no more.
 func gone(t testing.TB, all []*process) {
 	t.Helper()

@@ -79,14 +79,18 @@ func (v *watch) look() (busy bool) {
 	}
 	p.mu.Unlock()
 	var total int64
-	var large []*process
+	type working struct {
+		w     *process
+		began time.Time
+	}
+	var calls []working
 	for _, w := range all {
 		if cause(w.cause.Load()) != unasked {
 			continue
 		}
-		if in := v.judge(w); in {
+		if began := v.judge(w); !began.IsZero() {
 			busy = true
-			large = append(large, w)
+			calls = append(calls, working{w, began})
 		}
 		total += w.size.Load()
 	}
@@ -96,34 +100,36 @@ func (v *watch) look() (busy bool) {
 	p.mu.Lock()
 	dropped := p.dropOldest()
 	p.mu.Unlock()
-	if !dropped && len(large) > 0 {
-		slices.MaxFunc(large, func(a, b *process) int { return cmp.Compare(a.size.Load(), b.size.Load()) }).kill(overBudget)
+	if !dropped && len(calls) > 0 {
+		largest := slices.MaxFunc(calls, func(a, b working) int { return cmp.Compare(a.w.size.Load(), b.w.size.Load()) })
+		largest.w.killIn(largest.began, overBudget)
 	}
 	return busy
 }
 
-// judge checks one worker; in reports whether it is in a call.
-func (v *watch) judge(w *process) (in bool) {
+// judge checks one worker, and returns when the call began that it is in, zero if it is in none. The call may end
+// meanwhile, and the next one begin: what is found then is not that one's fault.
+func (v *watch) judge(w *process) (began time.Time) {
 	w.mu.Lock()
 	ctx, began, before, known := w.ctx, w.began, w.cpu, w.known
 	w.mu.Unlock()
 	if began.IsZero() {
-		return false
+		return began
 	}
 	if ctx.Err() != nil {
-		w.kill(withdrawn)
-		return true
+		w.killIn(began, withdrawn)
+		return began
 	}
 	opt := &v.pool.opt
 	ran := time.Since(began)
 	if ran < watchEvery {
-		return true
+		return began
 	}
 	if n, ok := w.meter.size(); ok {
 		w.size.Store(n)
 		if n > opt.Memory {
-			w.kill(tooLarge)
-			return true
+			w.killIn(began, tooLarge)
+			return began
 		}
 	}
 	cpu, measured := w.meter.cpu()
@@ -136,9 +142,9 @@ func (v *watch) judge(w *process) (in bool) {
 		before = cpu
 	}
 	if ran >= opt.Timeout && (!measured || cpu-before >= opt.Timeout*9/10 || ran >= patience*opt.Timeout) {
-		w.kill(timedOut)
+		w.killIn(began, timedOut)
 	}
-	return true
+	return began
 }
 
 // dropIdle ends workers that have been unused for long.
