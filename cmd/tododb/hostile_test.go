@@ -22,7 +22,7 @@ import (
 // throughout, the attacker must get the answer in the table, and nothing may change that is not
 // theirs.
 //
-// A sample of each table runs with the other tests. TODODB_TEST_HOSTILE=1, which "make hostile"
+// A sample of each table runs with the other tests, most beside them. TODODB_TEST_HOSTILE=1, which "make hostile"
 // sets, runs all of them. TODODB_TEST_ATTACK=TEXT runs only the ones that have the text in their
 // names.
 
