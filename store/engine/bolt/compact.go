@@ -95,20 +95,6 @@ func (d *db) Compact(ctx context.Context) (err error) {
 	return nil
 }
 
-// findOut finds out what became of a commit that failed: the next one tells.
-func (f *file) findOut(ctx context.Context) error {
-	defer heedNoFaults(heedFaults())
-	f.write.Lock()
-	defer f.write.Unlock()
-	if f.by == 0 {
-		return nil
-	}
-	if err := f.inPlace(); err != nil {
-		return err
-	}
-	return f.into(engine.UseReserve(ctx), func(*tx) error { return nil })
-}
-
 // errFailed says that a compaction met a commit of which nobody knows whether it took place. The file tells, and not
 // its copy, whose transactions have other numbers.
 var errFailed = fmt.Errorf("%w: a transaction failed while the file was compacted", engine.ErrUnavailable)
@@ -132,7 +118,7 @@ func (f *file) openTemp() (to *bbolt.DB, opened *os.File, err error) {
 		return opened, err
 	}
 	if to, err = bbolt.Open(temp, 0o600, o); err != nil {
-		return nil, nil, fmt.Errorf("compact into %s: %w", temp, err)
+		return nil, nil, errors.Join(fmt.Errorf("compact into %s: %w", temp, err), removeIfThere(temp))
 	}
 	to.AllocSize = 64 << 10
 	return to, opened, nil

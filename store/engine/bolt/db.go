@@ -230,6 +230,7 @@ func (d *db) Watch() engine.Watcher { return d.file.watch.subscribe() }
 func (d *db) Close() (err error) {
 	d.once.Do(func() {
 		close(d.gone)
+		_ = d.file.findOut(d.file.eng.untilStop) // if this fails nothing is lost, but the journal is kept until it is opened again
 		err = d.file.eng.release(d.file)
 	})
 	return err

@@ -165,23 +165,6 @@ func (f *file) lift() {
 	f.topKeys, f.topBytes, f.belowKeys, f.belowBytes, f.room = 0, 0, 0, 0, nil
 }
 
-// settle finds out what became of a transaction of the file whose commit failed, by the number of the next one.
-// It reports that it took place: the layers are in the file. The caller holds write and flush.
-func (f *file) settle(next int) bool {
-	by := f.by
-	if by == 0 {
-		return false
-	}
-	if next > by {
-		f.lift()
-		return true
-	}
-	f.swap.Lock()
-	f.by = 0
-	f.swap.Unlock()
-	return false
-}
-
 // apply writes a layer to the file.
 func (t *tx) apply(l *tree) (err error) {
 	if l == nil {
@@ -327,6 +310,9 @@ func (f *file) flushLayers(ctx context.Context) (err error) {
 	for range 2 { // a flush that failed has left its layer, and the other one came since
 		if !f.unflushed() {
 			return nil
+		}
+		if err := f.findOut(ctx); err != nil {
+			return err
 		}
 		if err := f.flushOnce(ctx, true); err != nil {
 			return err

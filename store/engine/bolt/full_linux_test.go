@@ -450,6 +450,42 @@ func fillUp(t *testing.T, path string) {
 	}
 }
 
+// A compaction that finds no room leaves nothing behind.
+func TestCompactOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, "3m")
+	dir := filepath.Join(disk, "data")
+	e, err := bolt.Open(dir, neverFlush)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	db := made(t, e, "db")
+	put(t, db, "k", "v")
+	if err := e.FlushOne("db"); err != nil {
+		t.Fatal(err)
+	}
+	fillUp(t, filepath.Join(disk, "ballast"))
+	if err := db.(engine.Compacter).Compact(t.Context()); !errors.Is(err, engine.ErrFull) {
+		t.Errorf("compacted: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.new")); err != nil || len(left) > 0 {
+		t.Errorf("it has left %q: %v", left, err)
+	}
+	if err := os.Remove(filepath.Join(disk, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.(engine.Compacter).Compact(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := contents(t, db); got["k"] != "v" {
+		t.Errorf("it has %q", got)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A drop that a crash cuts short leaves the database as it was, or nothing of it, also where the journal has no room left to
 // say that it was about to go.
 func TestDropCutShortOnAFullDisk(t *testing.T) {
