@@ -27,6 +27,8 @@ var (
 	// ErrNotBuilt says that a replication from a local source has a filter function, and that
 	// the Manager has nothing to run it.
 	ErrNotBuilt = errors.New("a filter function of a local source needs a server that runs it")
+	// ErrCancelled says that somebody has cancelled the replication that a request waits for.
+	ErrCancelled = errors.New("the replication was cancelled")
 	// ErrClosed says that the manager has been closed.
 	ErrClosed = errors.New("the replicator is shutting down")
 	// errNoDatabase says that something other than a database answers.

@@ -216,10 +216,20 @@ func TestWaiters(t *testing.T) {
 		}
 	}
 
+	cancelled := ask(t.Context())
+	<-asked
+	cancel := fmt.Appendf(request[:len(request)-1:len(request)-1], `,"cancel":true}`)
+	if _, _, err := m.Replicate(t.Context(), cancel, User{Admin: true}); err != nil {
+		t.Error(err)
+	}
+	if err := <-cancelled; !errors.Is(err, ErrCancelled) {
+		t.Errorf("who waits when it is cancelled got %v", err)
+	}
+
 	last := ask(t.Context())
 	<-asked
 	m.Close()
-	if err := <-last; !errors.Is(err, context.Canceled) {
+	if err := <-last; !errors.Is(err, ErrClosed) {
 		t.Errorf("with the manager closed: %v", err)
 	}
 	if _, _, err := m.Replicate(t.Context(), request, User{Admin: true}); !errors.Is(err, ErrClosed) {

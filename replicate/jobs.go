@@ -128,7 +128,7 @@ func (m *Manager) remove(t *task) (notifying <-chan struct{}) {
 		t.stop()
 		return notifying
 	}
-	t.err = context.Canceled
+	t.err = ErrCancelled
 	m.forget(t)
 	return notifying
 }

@@ -147,8 +147,10 @@ func (m *Manager) end(t *task, result Result, err error) {
 		m.turn(t, Completed, now)
 		m.release(t, job)
 		m.forget(t)
-	case t.removed || m.closed:
-		t.err = err
+	case t.removed || m.closed: // which ends the job's context, but not that of who waits
+		if t.err = ErrCancelled; m.closed {
+			t.err = ErrClosed
+		}
 		m.forget(t)
 	case t.stopped:
 		if !claims {

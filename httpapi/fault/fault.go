@@ -115,6 +115,7 @@ var apiErrors = []struct {
 	{index.ErrRenewed, 503, "service_unavailable", "The index is being rebuilt; try again."},
 	{index.ErrCorrupt, 500, "internal_server_error", "An index is damaged and is being rebuilt."},
 	{replicate.ErrNoJob, 404, "not_found", "missing"},
+	{replicate.ErrCancelled, 409, "cancelled", "The replication was cancelled."},
 	{replicate.ErrNotBuilt, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},
 	{replicate.ErrClosed, 503, "service_unavailable", "The server is shutting down."},
 	{revtree.ErrBadRev, 400, "bad_request", "Invalid rev format"},
