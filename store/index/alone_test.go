@@ -90,6 +90,57 @@ func TestOneProcessBuilds(t *testing.T) {
 	}
 }
 
+// Two processes bring an index up to date, and the other one is faster each time. Who waits here waits on: the index gets on.
+func TestTheOtherProcessIsFaster(t *testing.T) {
+	t.Parallel()
+	e := chaos.New(chaos.Options{})
+	stores := storetest.Several(t, []engine.Engine{e, e}, store.Options{})
+	if err := stores[0].Create(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	db := storetest.DB(t, stores[0], "db")
+	put(t, db, "first", `{"k":[1],"v":1}`)
+	do := map[string]func(){}
+	var all []*index.Index
+	for i, s := range stores {
+		m := index.NewManager(t.Context(), index.Options{Store: s, Delay: time.Hour, Batch: 1})
+		t.Cleanup(func() {
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		def := keysDefinition()
+		if i == 0 {
+			def = before(def, do)
+		}
+		ix, err := m.Open(t.Context(), storetest.DB(t, s, "db"), def)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ix.Release()
+		if err := ix.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, ix)
+	}
+	const rounds = 10
+	for i := range rounds {
+		do[fmt.Sprint("d", i)] = func() {
+			if err := all[1].Wait(t.Context(), uint64(i+2)); err != nil {
+				t.Error(err)
+			}
+			put(t, db, fmt.Sprint("d", i+1), `{"k":[1],"v":1}`)
+		}
+	}
+	put(t, db, "d0", `{"k":[1],"v":1}`)
+	if err := all[0].Wait(t.Context(), 2); err != nil {
+		t.Error(err)
+	}
+	if n := count(t, all[0]); n != rounds+2 || len(do) > 0 {
+		t.Errorf("%d rows, and %d documents were not mapped", n, len(do))
+	}
+}
+
 // losingMapper loses the lease of the build that it maps for.
 type losingMapper struct {
 	keysMapper

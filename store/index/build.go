@@ -30,11 +30,16 @@ func (ix *Index) build(ctx context.Context) error {
 	before := ix.seq
 	ix.mu.Unlock()
 	err := ix.buildAlone(ctx)
-	for tries := 0; tries < 5 && ctx.Err() == nil; tries++ {
+	for tries, at := 0, before; tries < 5 && ctx.Err() == nil; tries++ {
+		moved := errors.Is(err, errMoved)
 		if errors.Is(err, ErrCorrupt) {
 			ix.condemn(ix.madeNow(), err)
-		} else if !errors.Is(err, errMoved) && !errors.Is(err, engine.ErrUnknown) {
+		} else if !moved && !errors.Is(err, engine.ErrUnknown) {
 			break
+		}
+		// Another process may be faster with each batch of many. As long as the index gets on, that is no failure.
+		if now := ix.seqNow(); moved && now > at {
+			at, tries = now, 0
 		}
 		// The state of the index now shows what has happened.
 		err = ix.buildAlone(ctx)
@@ -197,6 +202,13 @@ func (ix *Index) settledAt() uint64 {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	return ix.settled
+}
+
+// seqNow is how far the index is, as far as is known here.
+func (ix *Index) seqNow() uint64 {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return ix.seq
 }
 
 // reached announces how far the index is.
