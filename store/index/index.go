@@ -176,6 +176,9 @@ func loadState(ctx context.Context, sub engine.DB, views int) (st state, found b
 func (ix *Index) run() {
 	ctx := ix.m.ctx
 	ix.openErr = ix.start(ctx)
+	if ix.openErr != nil && ctx.Err() != nil { // which is not the context of anybody who waits
+		ix.openErr = ErrClosed
+	}
 	close(ix.opened)
 	if ix.openErr == nil {
 		ix.follow(ctx)

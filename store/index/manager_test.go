@@ -17,6 +17,7 @@ import (
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/document"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/index"
 	"github.com/tododb/tododb/store/storetest"
 	"github.com/tododb/tododb/store/widetest"
@@ -343,6 +344,49 @@ func until(t testing.TB, what string, ok func() bool) {
 		if time.Now().After(end) {
 			t.Fatal("it never comes to this: " + what)
 		}
+	}
+}
+
+// openingEngine has indexes opened for as long as the caller's context lasts.
+type openingEngine struct {
+	engine.Engine
+	opening chan struct{} // closed by the first one
+}
+
+func (e *openingEngine) Open(ctx context.Context, name string) (engine.DB, error) {
+	db, err := e.Engine.Open(ctx, name)
+	return openingDB{db, e}, err
+}
+
+type openingDB struct {
+	engine.DB
+	of *openingEngine
+}
+
+func (db openingDB) Sub(ctx context.Context, _ string) (engine.DB, error) {
+	close(db.of.opening)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Who waits for an index to be opened when the manager closes is told that, and not that somebody has cancelled something.
+func TestCloseWhileAnIndexIsOpened(t *testing.T) {
+	t.Parallel()
+	e := &openingEngine{chaos.New(chaos.Options{}), make(chan struct{})}
+	s := storetest.On(t, e, store.Options{})
+	m := index.NewManager(t.Context(), index.Options{Store: s})
+	db := storetest.DB(t, s, "db")
+	opened := make(chan error, 1)
+	go func() {
+		_, err := m.Open(t.Context(), db, keysDefinition())
+		opened <- err
+	}()
+	<-e.opening
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-opened; !errors.Is(err, index.ErrClosed) {
+		t.Errorf("the error is %v", err)
 	}
 }
 
