@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -150,6 +151,55 @@ func TestConflictsOfAnOlderDatabase(t *testing.T) {
 	checkIsClean(t, db)
 	if got := inConflict(t, db); !slices.Equal(got, want) {
 		t.Errorf("%d are in conflict, want %d\n%q", len(got), len(want), got)
+	}
+}
+
+// Who waits for conflicts to be found is told when that has failed, though somebody else has it tried again meanwhile.
+func TestTheNextSearchForConflictsIsAnother(t *testing.T) {
+	t.Parallel()
+	looking, goOn := make(chan struct{}), make(chan struct{})
+	var armed atomic.Bool
+	e := chaos.New(chaos.Options{Alone: true, Scanning: func(s engine.Space, rg engine.Range) {
+		if s == 3 && rg.To != nil && armed.CompareAndSwap(true, false) {
+			looking <- struct{}{}
+			<-goOn
+		}
+	}})
+	db := storetest.DB(t, storetest.On(t, e, store.Options{}), "db")
+	split(t, db, "d")
+	if err := db.ForgetConflicts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await := func(waiting func() error) <-chan error {
+		armed.Store(true)
+		ended := make(chan error, 1)
+		go func() { ended <- db.AwaitConflicts(t.Context(), waiting) }()
+		<-looking
+		return ended
+	}
+	waits, late := make(chan struct{}), make(chan struct{})
+	first := await(sync.OnceValue(func() error {
+		close(waits)
+		<-late
+		return nil
+	}))
+	<-waits
+	e.Away(0)
+	goOn <- struct{}{}
+	for end := time.Now().Add(time.Minute); db.SeeksConflicts(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the search does not fail")
+		}
+	}
+	e.Calm()
+	second := await(func() error { return nil })
+	close(late)
+	if err := <-first; !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("the error is %v", err)
+	}
+	goOn <- struct{}{}
+	if err := <-second; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -110,9 +110,14 @@ func (w *writer) renewConflictsNote(was, id string) error {
 type conflictsBuild struct {
 	known atomic.Bool // they are complete
 
-	mu      sync.Mutex // guards what follows
-	running chan struct{}
-	err     error // of the last one
+	mu      sync.Mutex // guards running
+	running *conflictsSearch
+}
+
+// conflictsSearch is one try.
+type conflictsSearch struct {
+	over chan struct{} // closed once err is known
+	err  error
 }
 
 // awaitConflicts waits until all conflicts are noted. If nobody is at it, that begins, and goes on if the
@@ -145,21 +150,21 @@ func (db *DB) AwaitConflicts(ctx context.Context, waiting func() error) error {
 	}
 	b.mu.Lock()
 	if b.running == nil {
-		over := make(chan struct{})
-		b.running, b.err = over, nil
+		this := &conflictsSearch{over: make(chan struct{})}
+		b.running = this
 		db.inBackground(func(ctx context.Context) {
-			err := db.buildConflicts(ctx)
-			if err != nil && ctx.Err() == nil {
-				db.store.opt.Logger.Error("cannot look for conflicts", "db", db.name, "error", err)
+			this.err = db.buildConflicts(ctx)
+			if this.err != nil && ctx.Err() == nil {
+				db.store.opt.Logger.Error("cannot look for conflicts", "db", db.name, "error", this.err)
 			}
 			b.mu.Lock()
-			b.running, b.err = nil, err
-			b.known.Store(err == nil)
+			b.running = nil
+			b.known.Store(this.err == nil)
 			b.mu.Unlock()
-			close(over)
+			close(this.over)
 		})
 	}
-	over := b.running
+	search := b.running // the next one may have begun when this one's end is noticed
 	b.mu.Unlock()
 	every := time.NewTicker(waitingEvery)
 	defer every.Stop()
@@ -171,16 +176,14 @@ func (db *DB) AwaitConflicts(ctx context.Context, waiting func() error) error {
 			if err := waiting(); err != nil {
 				return err
 			}
-		case <-over:
+		case <-search.over:
 			there = true
 		}
 	}
 	if why := db.WhyGone(); why != nil {
 		return why
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.err
+	return search.err
 }
 
 // How much of a build one transaction notes.

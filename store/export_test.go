@@ -35,6 +35,13 @@ func (db *DB) OlderWriter(ctx context.Context) error {
 	}})
 }
 
+// SeeksConflicts tells whether somebody looks for conflicts.
+func (db *DB) SeeksConflicts() bool {
+	db.conflicts.mu.Lock()
+	defer db.conflicts.mu.Unlock()
+	return db.conflicts.running != nil
+}
+
 // LastWrite is when the last write ended that somebody waited for.
 func (s *Store) LastWrite() int64 { return s.wrote.Load() }
 
