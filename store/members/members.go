@@ -63,7 +63,8 @@ type Members struct {
 	self    string        // "": not a member at the moment
 	was     string        // what self was before
 	ahead   time.Duration // the storage's clock before this process's
-	expiry  *time.Timer   // ends the membership unless a beat moves it
+	until   time.Time     // the membership ends then unless a beat moves it
+	expiry  *time.Timer   // ends it
 	leases  map[*Lease]bool
 	living  []Member
 	notes   map[string]func() map[string][]byte // by kind
@@ -283,11 +284,11 @@ func (m *Members) stay(id string, joined bool, began time.Time, living []Member,
 	m.self, m.was, m.written = id, "", written
 	// The others count from the time of the beat, which is later than began; and they need not wait
 	// until this process has noticed.
-	left := time.Until(began.Add(m.opt.Gone - m.opt.Gone/5))
+	m.until = began.Add(m.opt.Gone - m.opt.Gone/5)
 	if m.expiry != nil {
 		m.expiry.Stop()
 	}
-	m.expiry = time.AfterFunc(left, func() { m.expire(id) })
+	m.expiry = time.AfterFunc(time.Until(m.until), func() { m.expire(id) })
 	var gone []string
 	for _, before := range m.living {
 		if !slices.ContainsFunc(living, func(now Member) bool { return now.ID == before.ID }) {
@@ -306,14 +307,16 @@ func (m *Members) stay(id string, joined bool, began time.Time, living []Member,
 	return nil
 }
 
-// expire ends a membership that was not renewed in time.
+// expire ends a membership that was not renewed in time. It may have been renewed just when the timer fired.
 func (m *Members) expire(id string) {
 	m.mu.Lock()
-	late := m.self == id
+	late := m.self == id && !time.Now().Before(m.until)
+	if late {
+		m.loseLocked()
+	}
 	m.mu.Unlock()
 	if late {
 		m.opt.Log.Warn("the storage cannot be reached; what one process does for all is left to the others")
-		m.lose()
 	}
 }
 
@@ -321,9 +324,14 @@ func (m *Members) expire(id string) {
 func (m *Members) lose() (id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id, m.self = m.self, ""
-	if id != "" {
-		m.was = id
+	m.loseLocked()
+	return m.was
+}
+
+// loseLocked is lose for a caller who holds mu.
+func (m *Members) loseLocked() {
+	if m.self != "" {
+		m.was, m.self = m.self, ""
 	}
 	if m.expiry != nil {
 		m.expiry.Stop()
@@ -332,7 +340,6 @@ func (m *Members) lose() (id string) {
 		l.cancel(ErrLost)
 		delete(m.leases, l)
 	}
-	return m.was
 }
 
 func (r record) member(id string) Member {

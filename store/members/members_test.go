@@ -180,6 +180,20 @@ func TestWhoIsAwayLosesItsLeases(t *testing.T) {
 	eventually(t, "removed", func() bool { return names(t, b) == "b* " })
 }
 
+// A member that comes back just when it would have lost its leases keeps them: the timer of the beat before says nothing of
+// the next one.
+func TestALateTimerEndsNothing(t *testing.T) {
+	m := process(t, shared(t), "a", time.Hour)
+	lease, err := m.Take(t.Context(), "work")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Expire() // that of the beat before, which was already on its way when it was stopped
+	if err := errors.Join(lease.Context().Err(), lease.Still(t.Context())); err != nil || m.ID() == "" {
+		t.Errorf("the lease: %v, the member %q", err, m.ID())
+	}
+}
+
 func TestWorkMovesToAnotherMember(t *testing.T) {
 	eng := shared(t)
 	a, b := process(t, eng, "a", 2*time.Second), process(t, eng, "b", 2*time.Second)
