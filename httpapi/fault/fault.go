@@ -100,6 +100,9 @@ var apiErrors = []struct {
 	{replicate.ErrNoFilter, 404, "filter_fetch_error", "The source has no such filter function."},
 	{replicate.ErrNetwork, 403, "network_refused", "Replications may not connect there."},
 	{replicate.ErrNotYours, 401, "unauthorized", "You are not a server admin."},
+	// Of a user's own account, while a replication runs; a peer's is a PeerError.
+	{replicate.ErrUnauthorized, 401, "unauthorized", "The account that this replication runs for is not there any more, or has another password."},
+	{replicate.ErrForbidden, 403, "forbidden", "The account that this replication runs for has lost the right to it."},
 	{synchronize.ErrNone, 404, "not_found", "missing"},
 	{synchronize.ErrChanged, 412, "precondition_failed", "The settings have changed since the revision in If-Match."},
 	{filter.ErrNoFunctions, 501, "not_implemented", "A filter function of a local source needs a server that runs it."},

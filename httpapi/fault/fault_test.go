@@ -72,6 +72,10 @@ func TestOf(t *testing.T) {
 		{&design.Refusal{Err: &design.ShapeError{Reason: "a"}}, 400, "invalid_design_doc", "a"},
 		{&design.Refusal{Err: design.ErrNoFunction}, 404, "not_found", "missing function"},
 		{&design.Refusal{Err: &script.Error{Kind: script.Compilation, Reason: "a"}}, 400, "compilation_error", "a"},
+		{replicate.ErrCancelled, 409, "cancelled", "The replication was cancelled."},
+		{replicate.ErrUnauthorized, 401, "unauthorized", "The account that this replication runs for is not there any more, or has another password."},
+		{&replicate.PeerError{Peer: "db", Err: replicate.ErrUnauthorized}, 401, "unauthorized", "unauthorized to access or create database db"},
+		{replicate.ErrForbidden, 403, "forbidden", "The account that this replication runs for has lost the right to it."},
 		{errors.New("secret detail"), 500, "internal_server_error", wire.Unforeseen.Reason},
 	} {
 		if f := Of(c.err); f.Status != c.status || f.Word != c.word || f.Reason != c.reason {
