@@ -58,6 +58,7 @@ type process struct {
 	mu    sync.Mutex // guards the fields of the watch
 	ctx   context.Context
 	began time.Time // when the present work began; zero: there is none
+	turn  uint64    // another one whenever work begins, goes on or ends: some clocks stand still for a while
 	cpu   time.Duration
 	known bool // cpu was read soon after began
 
@@ -150,11 +151,11 @@ func (w *process) kill(why cause) {
 	}
 }
 
-// killIn is kill while the process is in the work that began then, and nothing in any other.
-func (w *process) killIn(began time.Time, why cause) {
+// killIn is kill while the process is in the work of a turn, and nothing in any other.
+func (w *process) killIn(turn uint64, why cause) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.began.Equal(began) {
+	if w.turn == turn {
 		w.kill(why)
 	}
 }
@@ -164,6 +165,7 @@ func (w *process) begin(ctx context.Context) {
 	w.logged = 0
 	w.mu.Lock()
 	w.ctx, w.began, w.known = ctx, time.Now(), false
+	w.turn++
 	w.mu.Unlock()
 	w.pool.watch.awake()
 }
@@ -173,6 +175,7 @@ func (w *process) progress() {
 	w.mu.Lock()
 	if !w.began.IsZero() {
 		w.began, w.known = time.Now(), false
+		w.turn++
 	}
 	w.mu.Unlock()
 }
@@ -180,6 +183,7 @@ func (w *process) progress() {
 func (w *process) end() {
 	w.mu.Lock()
 	w.ctx, w.began = nil, time.Time{}
+	w.turn++
 	w.mu.Unlock()
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -257,6 +258,32 @@ func TestTheCallBeforeEndsNoOther(t *testing.T) {
 	close(ctx.say)
 	if err := <-done; err != nil {
 		t.Errorf("the next call: %v", err)
+	}
+}
+
+// endedWord is a context that says that it is at its end once the next call of the worker has begun, at the same time by the clock.
+type endedWord struct {
+	context.Context
+	w *process
+}
+
+func (c *endedWord) Err() error {
+	began := c.w.began
+	c.w.end()
+	c.w.begin(context.Background())
+	c.w.began = began
+	return context.Canceled
+}
+
+// The same by a clock that stands still between the two.
+func TestTheCallBeforeEndsNoOtherOfItsTime(t *testing.T) {
+	p := &Pool{}
+	p.watch = newWatch(p)
+	w := &process{pool: p, cmd: &exec.Cmd{Process: &os.Process{}}}
+	w.begin(&endedWord{t.Context(), w})
+	p.watch.judge(w)
+	if why := cause(w.cause.Load()); why != unasked {
+		t.Errorf("the next call is ended for cause %d", why)
 	}
 }
 

@@ -80,17 +80,17 @@ func (v *watch) look() (busy bool) {
 	p.mu.Unlock()
 	var total int64
 	type working struct {
-		w     *process
-		began time.Time
+		w    *process
+		turn uint64
 	}
 	var calls []working
 	for _, w := range all {
 		if cause(w.cause.Load()) != unasked {
 			continue
 		}
-		if began := v.judge(w); !began.IsZero() {
+		if turn := v.judge(w); turn != 0 {
 			busy = true
-			calls = append(calls, working{w, began})
+			calls = append(calls, working{w, turn})
 		}
 		total += w.size.Load()
 	}
@@ -102,49 +102,49 @@ func (v *watch) look() (busy bool) {
 	p.mu.Unlock()
 	if !dropped && len(calls) > 0 {
 		largest := slices.MaxFunc(calls, func(a, b working) int { return cmp.Compare(a.w.size.Load(), b.w.size.Load()) })
-		largest.w.killIn(largest.began, overBudget)
+		largest.w.killIn(largest.turn, overBudget)
 	}
 	return busy
 }
 
-// judge checks one worker, and returns when the call began that it is in, zero if it is in none. The call may end
+// judge checks one worker, and returns the turn of the call that it is in, 0 if it is in none. The call may end
 // meanwhile, and the next one begin: what is found then is not that one's fault.
-func (v *watch) judge(w *process) (began time.Time) {
+func (v *watch) judge(w *process) (turn uint64) {
 	w.mu.Lock()
-	ctx, began, before, known := w.ctx, w.began, w.cpu, w.known
+	ctx, began, turn, before, known := w.ctx, w.began, w.turn, w.cpu, w.known
 	w.mu.Unlock()
 	if began.IsZero() {
-		return began
+		return 0
 	}
 	if ctx.Err() != nil {
-		w.killIn(began, withdrawn)
-		return began
+		w.killIn(turn, withdrawn)
+		return turn
 	}
 	opt := &v.pool.opt
 	ran := time.Since(began)
 	if ran < watchEvery {
-		return began
+		return turn
 	}
 	if n, ok := w.meter.size(); ok {
 		w.size.Store(n)
 		if n > opt.Memory {
-			w.killIn(began, tooLarge)
-			return began
+			w.killIn(turn, tooLarge)
+			return turn
 		}
 	}
 	cpu, measured := w.meter.cpu()
 	if !known {
 		w.mu.Lock()
-		if w.began.Equal(began) {
+		if w.turn == turn {
 			w.cpu, w.known = cpu, true
 		}
 		w.mu.Unlock()
 		before = cpu
 	}
 	if ran >= opt.Timeout && (!measured || cpu-before >= opt.Timeout*9/10 || ran >= patience*opt.Timeout) {
-		w.killIn(began, timedOut)
+		w.killIn(turn, timedOut)
 	}
-	return began
+	return turn
 }
 
 // dropIdle ends workers that have been unused for long.
