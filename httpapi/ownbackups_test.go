@@ -33,6 +33,32 @@ func (s shelf) Look(ctx context.Context) (*repository.Repository, error) {
 	return repository.Open(ctx, repository.NewFolder(s.dir), repository.Keys{})
 }
 
+// distantShelf is a target that does not answer.
+type distantShelf struct {
+	shelf
+	looking chan struct{} // closed by who looks there
+}
+
+func (s distantShelf) Look(ctx context.Context) (*repository.Repository, error) {
+	close(s.looking)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Who asks for backups when the server stops is told so: that is not an error of the server's.
+func TestOwnBackupsWhenTheServerStops(t *testing.T) {
+	t.Parallel()
+	kept := distantShelf{looking: make(chan struct{})}
+	s := httpapitest.Open(t, httpapi.Options{Keeper: kept})
+	answered := make(chan httpapitest.Answer, 1)
+	go func() { answered <- httpapitest.Call(s, "GET", "/_backups/_all", "", "Admin", "") }()
+	<-kept.looking
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	httpapitest.Wants(t, <-answered, 503, "The server is shutting down.")
+}
+
 // fill makes a backup, and returns its id.
 func (s shelf) fill(t *testing.T, server *httpapitest.Server) string {
 	t.Helper()

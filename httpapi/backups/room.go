@@ -69,17 +69,25 @@ func (b *Room) open(r *http.Request) (store.Bare, error) {
 	return b.store.Bare(r.Context(), name, store.ForBackups)
 }
 
-// whileOpen is the context of a request, which also ends when the server stops.
+// whileOpen is the context of a request, which also ends when the server stops: whyOver says so of an error.
 func (b *Room) whileOpen(r *http.Request) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancelCause(r.Context())
 	go func() { // ends with the context
 		select {
 		case <-b.closing:
-			cancel()
+			cancel(store.ErrClosed)
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, cancel
+	return ctx, func() { cancel(nil) }
+}
+
+// whyOver is what an error of work under whileOpen's context means: the client is still there if the server stops.
+func whyOver(ctx context.Context, err error) error {
+	if err != nil && context.Cause(ctx) == store.ErrClosed {
+		return store.ErrClosed
+	}
+	return err
 }
 
 // temp makes a file for what waits to be sent.

@@ -32,13 +32,13 @@ func (b *Room) look(r *http.Request, fn func(ctx context.Context, repo *reposito
 	case b.looking <- struct{}{}:
 		defer func() { <-b.looking }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return whyOver(ctx, ctx.Err())
 	}
 	repo, err := b.target.Look(ctx)
 	if err == nil {
 		err = fn(ctx, repo)
 	}
-	return ofTarget(ctx, err)
+	return whyOver(ctx, ofTarget(ctx, err))
 }
 
 // ofTarget says of an error that it was met in the target of backups.

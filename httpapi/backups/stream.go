@@ -35,7 +35,7 @@ func (b *Room) Backup(w http.ResponseWriter, r *http.Request) error {
 	opt.Temp, opt.Progress = b.temp, update
 	out := &codedAnswer{w: w, r: r}
 	if _, err := backup.Capture(ctx, db, out, opt); err != nil {
-		return err
+		return whyOver(ctx, err)
 	}
 	return out.end()
 }
@@ -93,7 +93,7 @@ func (b *Room) Contents(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	out := &codedAnswer{w: w, r: r}
 	if err := backup.Contents(ctx, db, digests, out); err != nil {
-		return err
+		return whyOver(ctx, err)
 	}
 	return out.end()
 }
@@ -121,7 +121,7 @@ func (b *Room) Restore(w http.ResponseWriter, r *http.Request) error {
 	opt.Progress = update
 	done, err := backup.Restore(ctx, b.store, name, body, opt)
 	if err != nil {
-		return err
+		return whyOver(ctx, err)
 	}
 	if b.restored != nil && !opt.DryRun {
 		if err := b.restored(context.WithoutCancel(r.Context()), name); err != nil {
