@@ -64,7 +64,7 @@ type sending struct {
 	path   dbPath
 	query  url.Values
 	header http.Header
-	body   io.Reader     // nil: none; an io.Seeker can be sent again
+	body   io.Reader     // nil: none; an io.ReaderAt can be sent again
 	size   int64         // of the body
 	wait   time.Duration // how long the peer may wait before it answers
 }
@@ -99,15 +99,8 @@ func (p *remotePeer) send(ctx context.Context, q sending) (*http.Response, error
 			return nil, err
 		}
 		p.session.refused(cookie)
-		if q.body == nil {
-			continue
-		}
-		seeker, ok := q.body.(io.Seeker)
-		if !ok {
+		if _, ok := q.body.(io.ReaderAt); !ok && q.body != nil {
 			return nil, errSessionEnded
-		}
-		if _, err := seeker.Seek(0, io.SeekStart); err != nil {
-			return nil, err
 		}
 	}
 }
@@ -133,7 +126,11 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 	}()
 	var body io.Reader
 	if q.body != nil {
-		body = &watchedReader{Reader: q.body, w: w, ctx: ctx}
+		from := q.body
+		if at, ok := from.(io.ReaderAt); ok { // package http may not be through with that of an earlier try
+			from = io.NewSectionReader(at, 0, q.size)
+		}
+		body = &watchedReader{Reader: from, w: w, ctx: ctx}
 	}
 	req, err := http.NewRequestWithContext(ctx, q.method, target, body)
 	if err != nil {

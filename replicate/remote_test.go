@@ -291,6 +291,39 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// What is sent again in a new session is whole, though package http still reads what it was to send before.
+func TestWhatIsSentAgainIsWhole(t *testing.T) {
+	var before io.Reader
+	var got []byte
+	client := &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+		answer := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r}
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/_session"):
+			answer.Header.Set("Set-Cookie", cookieName+"=c")
+		case before == nil: // it is answered before all of it has been read
+			before, answer.StatusCode = r.Body, http.StatusUnauthorized
+		default:
+			if _, err := io.CopyN(io.Discard, before, 4); err != nil {
+				return nil, err
+			}
+			var err error
+			if got, err = io.ReadAll(r.Body); err != nil {
+				return nil, err
+			}
+		}
+		return answer, nil
+	})}
+	at := Endpoint{URL: "http://peer/db", User: "anna", Password: "secret"}
+	p := newRemotePeer(at, client, newLogin(&at, client))
+	const body = `{"docs":[]}`
+	if _, err := p.call(t.Context(), http.MethodPost, "_bulk_docs", nil, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != body {
+		t.Errorf("%q is sent", got)
+	}
+}
+
 // No error, log or task shows a password.
 func TestSecretsStayInside(t *testing.T) {
 	var log bytes.Buffer
