@@ -59,7 +59,7 @@ func (c *Config) Swap(section, name, old, value string) (done bool, err error) {
 			}
 			all[n] = value
 			return true
-		})
+		}, n)
 	}
 	_, err = c.put(n, value, true)
 	return err == nil, err
@@ -77,7 +77,7 @@ func (c *Config) put(n Name, value string, keep bool) (old string, err error) {
 		if err := fits(n, value); err != nil {
 			return "", fmt.Errorf("set %s: %w", n, err)
 		}
-		_, err := c.change(func(all map[Name]string) bool { all[n] = value; return true })
+		_, err := c.change(func(all map[Name]string) bool { all[n] = value; return true }, n)
 		if err != nil {
 			return "", fmt.Errorf("set %s: %w", n, err)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Kept returns what the server's own file sets, and what is shared, secrets too: for a backup, and for
@@ -43,7 +44,7 @@ func (c *Config) PutAll(all map[Name]string) error {
 		return err
 	}
 	if len(common) > 0 {
-		if _, err := c.change(func(now map[Name]string) bool { maps.Copy(now, common); return true }); err != nil {
+		if _, err := c.change(func(now map[Name]string) bool { maps.Copy(now, common); return true }, slices.Collect(maps.Keys(common))...); err != nil {
 			return fmt.Errorf("set %d settings: %w", len(all), err)
 		}
 		all = maps.Clone(all)

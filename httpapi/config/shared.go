@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Shared is where processes that share a storage keep the settings that they have in common. What
@@ -66,8 +67,9 @@ func (c *Config) Heard(common Common) {
 	c.heard(common)
 }
 
-// heard is called with changing held.
-func (c *Config) heard(common Common) {
+// heard is called with changing held. Of the settings that are named the value counts even if it has not changed:
+// it was set here just now, perhaps over one that was not kept.
+func (c *Config) heard(common Common, set ...Name) {
 	if common.Version <= c.common.Version {
 		return
 	}
@@ -78,7 +80,7 @@ func (c *Config) heard(common Common) {
 		}
 	}
 	for n, value := range common.Values {
-		if before, was := c.common.Values[n]; !was || before != value || next[n].text != value && next[n].from == OfShared {
+		if before, was := c.common.Values[n]; !was || before != value || slices.Contains(set, n) || next[n].text != value && next[n].from == OfShared {
 			next[n] = entry{value, OfShared}
 		}
 	}
@@ -87,8 +89,8 @@ func (c *Config) heard(common Common) {
 	c.tell()
 }
 
-// change changes what is shared, and takes the outcome in. changing is held.
-func (c *Config) change(fn func(all map[Name]string) bool) (done bool, err error) {
+// change changes what is shared, and takes the outcome in. It is told which settings get a value. changing is held.
+func (c *Config) change(fn func(all map[Name]string) bool, set ...Name) (done bool, err error) {
 	common, err := c.shared.Change(func(all map[Name]string) bool {
 		done = fn(all)
 		return done
@@ -96,7 +98,10 @@ func (c *Config) change(fn func(all map[Name]string) bool) (done bool, err error
 	if err != nil {
 		return false, err
 	}
-	c.heard(common)
+	if !done {
+		set = nil
+	}
+	c.heard(common, set...)
 	return done, nil
 }
 
