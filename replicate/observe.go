@@ -7,11 +7,11 @@ import "context"
 type Observer struct {
 	// Read hears how far the peer's changes have been read.
 	Read func(ChangesEnd)
-	// Asked hears about which documents the peer has been asked.
-	Asked func(ctx context.Context, ids []string)
+	// Asked hears about which documents the peer has been asked. Its error is the call's, which is made again.
+	Asked func(ctx context.Context, ids []string) error
 	// Wrote hears which documents the peer has accepted, once for each revision, and how many
-	// it has refused. The job continues only after it returns.
-	Wrote func(ctx context.Context, ids []string, refused int)
+	// it has refused. The job continues only after it returns. Its error is the call's, which is made again.
+	Wrote func(ctx context.Context, ids []string, refused int) error
 	// Recorded hears that the peer has a new checkpoint.
 	Recorded func()
 	// Called hears the result of every call that may fail because of the peer.
@@ -60,7 +60,7 @@ func (p *observedPeer) Missing(ctx context.Context, changes []Change) ([]Wanted,
 		for i, c := range changes {
 			ids[i] = c.ID
 		}
-		p.o.Asked(ctx, ids)
+		err = p.o.Asked(ctx, ids)
 	}
 	return wanted, err
 }
@@ -87,7 +87,7 @@ func (p *observedPeer) Store(ctx context.Context, revs []*Revision) ([]Refusal, 
 				ids = append(ids, id)
 			}
 		}
-		p.o.Wrote(ctx, ids, len(refused))
+		err = p.o.Wrote(ctx, ids, len(refused))
 	}
 	return refused, err
 }
@@ -98,9 +98,9 @@ func (p *observedPeer) StoreAttached(ctx context.Context, r *Revision, open open
 	switch {
 	case err != nil || p.o.Wrote == nil:
 	case refused != nil:
-		p.o.Wrote(ctx, nil, 1)
+		err = p.o.Wrote(ctx, nil, 1)
 	default:
-		p.o.Wrote(ctx, []string{r.Doc.ID}, 0)
+		err = p.o.Wrote(ctx, []string{r.Doc.ID}, 0)
 	}
 	return refused, err
 }

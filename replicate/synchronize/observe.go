@@ -3,6 +3,7 @@ package synchronize
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/tododb/tododb/replicate"
@@ -69,33 +70,34 @@ func (o *observation) recorded() {
 }
 
 // wrote counts what has arrived.
-func (o *observation) wrote(ctx context.Context, ids []string, refused int) {
+func (o *observation) wrote(ctx context.Context, ids []string, refused int) error {
+	if err := o.meet(ctx, ids); err != nil {
+		return err
+	}
 	o.progress(func(_ *status, p *progress) {
 		p.DocsWritten += int64(len(ids))
 		p.WriteFailures += int64(refused)
 	})
-	o.meet(ctx, ids)
+	return nil
 }
 
 // meet looks for conflicts among documents that have arrived here. It runs before the
 // checkpoint that covers them, and again for all documents that are checked again after a
-// crash. What it finds is on disk when it returns. Conflicts on the other side become known
-// when they come back.
-func (o *observation) meet(ctx context.Context, ids []string) {
+// crash. What it finds is on disk when it returns. If it fails it has to be done again: nobody would look
+// at these documents later. Conflicts on the other side become known when they come back.
+func (o *observation) meet(ctx context.Context, ids []string) error {
 	if o.direction != pull || len(ids) == 0 {
-		return
+		return nil
 	}
 	news := false
 	err := o.x.look(ctx, o.db, ids, func(s *status, found map[string]bool) { news = s.meet(found) })
 	if err != nil {
-		if ctx.Err() == nil {
-			o.x.s.opt.Log.Warn("cannot look for conflicts", "db", o.db.Name(), "error", err)
-		}
-		return
+		return fmt.Errorf("look for conflicts: %w", err)
 	}
 	if news {
 		o.x.save(ctx)
 	}
+	return nil
 }
 
 // look finds out which of some documents are in conflict and notes it. There is one look at a

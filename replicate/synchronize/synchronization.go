@@ -205,6 +205,7 @@ func (x *synchronization) save(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := x.s.records.saveStatus(ctx, x.id, &st); err != nil && !errors.Is(err, errTakenOver) {
+		x.note(func(*status) {}) // it still has what is not on disk
 		x.s.opt.Log.Warn("cannot save the status of a synchronization", "db", x.db, "synchronization", x.id, "error", err)
 	}
 }
