@@ -15,6 +15,7 @@ func (j *Job) carry(ctx context.Context, b *batch) error {
 		b.stats.MissingChecked += int64(len(c.Revs))
 	}
 	return j.retry(ctx, j.source, func() error {
+		b.stats.DocWriteFailures = 0 // what an earlier try met is missing still, and is tried again
 		var wanted []Wanted
 		err := j.retry(ctx, j.target, func() (err error) {
 			wanted, err = j.target.Missing(ctx, b.changes)
