@@ -2,10 +2,12 @@ package snapshot
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/wire"
@@ -17,6 +19,8 @@ type Snapshot struct {
 	cut  cut
 	in   *os.File
 	end  []byte
+
+	failed atomic.Pointer[error] // why the bytes could not be read, nil: they could
 }
 
 // Close gives the file back.
@@ -34,6 +38,10 @@ func (s *Snapshot) ReadAt(p []byte, at int64) (n int, err error) {
 	if at < s.cut.At {
 		n, err = s.in.ReadAt(p[:min(int64(len(p)), s.cut.At-at)], at)
 		if err != nil {
+			if err == io.EOF { // it was longer
+				err = io.ErrUnexpectedEOF
+			}
+			s.failed.CompareAndSwap(nil, &err)
 			return n, err
 		}
 	}
@@ -103,7 +111,11 @@ func (s *Snapshot) serve(w http.ResponseWriter, r *http.Request, f form) error {
 		}
 		return errRange
 	}
-	return errors.Join(out.err, r.Context().Err())
+	err := errors.Join(out.err, r.Context().Err())
+	if failed := s.failed.Load(); failed != nil { // of which package http says nothing
+		err = errors.Join(err, fmt.Errorf("read a snapshot: %w", *failed))
+	}
+	return err
 }
 
 // ranged keeps package http from answering a range that is not there: the server's own answer
