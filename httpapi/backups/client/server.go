@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -233,31 +234,49 @@ func (s *Server) Identity(ctx context.Context) (id Identity, err error) {
 
 // Databases lists the databases.
 func (s *Server) Databases(ctx context.Context) (names []string, err error) {
-	const page = 10000
-	for {
-		q := url.Values{"limit": {strconv.Itoa(page)}}
-		if len(names) > 0 {
-			last, err := json.Marshal(names[len(names)-1])
-			if err != nil {
-				return nil, err
-			}
-			q.Set("start_key", string(last))
-			q.Set("skip", "1")
-		}
-		var some []string
-		if err := s.ask(ctx, message{method: "GET", path: "/_all_dbs", query: q}, &some); err != nil {
-			return nil, err
-		}
+	err = s.EachNames(ctx, url.Values{}, 10_000, func(some []string) error {
 		names = append(names, some...)
-		if len(some) < page {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	there, err := s.synchronizations(ctx)
 	if there {
 		names = append(names, store.SynchronizationsDB) // which no list has
 	}
 	return names, err
+}
+
+// EachNames calls fn with the names of databases, a page of them at a time; bounds may have a start_key and an end_key.
+// The name that a page ends with may be gone when the next one is asked for, so that begins with it and is compared.
+func (s *Server) EachNames(ctx context.Context, bounds url.Values, page int, fn func(names []string) error) error {
+	q := maps.Clone(bounds)
+	q.Set("limit", strconv.Itoa(page))
+	for last := ""; ; {
+		var names []string
+		if err := s.ask(ctx, message{method: "GET", path: "/_all_dbs", query: q}, &names); err != nil {
+			return err
+		}
+		more := len(names) == page
+		if len(names) > 0 && names[0] == last {
+			names = names[1:]
+		}
+		if len(names) > 0 {
+			if err := fn(names); err != nil {
+				return err
+			}
+			last = names[len(names)-1]
+		}
+		if !more {
+			return nil
+		}
+		from, err := json.Marshal(last)
+		if err != nil {
+			return err
+		}
+		q.Set("start_key", string(from))
+	}
 }
 
 // synchronizations tells whether the server has a database of synchronizations.
