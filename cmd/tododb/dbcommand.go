@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -50,16 +49,23 @@ func dbListCommand() *cobra.Command {
 	}))
 }
 
-// eachDatabase reads about the databases whose names begin with a prefix, in pages.
+// eachDatabase reads about the databases whose names begin with a prefix, in pages. Of a page those that are gone by then,
+// or not for who asks, are left out, so their number does not tell whether it is the last one: the names do.
 func (a *asking) eachDatabase(ctx context.Context, prefix string, fn func(json.RawMessage, dbInfo)) error {
-	const page = 1000
 	from, err := json.Marshal(prefix)
 	if err != nil {
 		return err
 	}
 	to := string(from[:len(from)-1]) + `\ufff0"`
-	for skip := 0; ; skip = 1 {
-		q := url.Values{"start_key": {string(from)}, "end_key": {to}, "skip": {strconv.Itoa(skip)}, "limit": {strconv.Itoa(page)}}
+	return a.EachNames(ctx, url.Values{"start_key": {string(from)}, "end_key": {to}}, 1000, func(names []string) error {
+		q := url.Values{}
+		for key, name := range map[string]string{"start_key": names[0], "end_key": names[len(names)-1]} {
+			text, err := json.Marshal(name)
+			if err != nil {
+				return err
+			}
+			q.Set(key, string(text))
+		}
 		var some []struct {
 			Key  string
 			Info json.RawMessage
@@ -74,13 +80,8 @@ func (a *asking) eachDatabase(ctx context.Context, prefix string, fn func(json.R
 			}
 			fn(one.Info, info)
 		}
-		if len(some) < page {
-			return nil
-		}
-		if from, err = json.Marshal(some[len(some)-1].Key); err != nil {
-			return err
-		}
-	}
+		return nil
+	})
 }
 
 func dbCreateCommand() *cobra.Command {

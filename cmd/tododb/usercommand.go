@@ -108,13 +108,12 @@ func (a *asking) eachUser(ctx context.Context, fn func(userRow)) error {
 	if err != nil {
 		return err
 	}
-	from := auth.UserPrefix
-	for skip := 0; ; skip = 1 {
+	for from, last := auth.UserPrefix, ""; ; from = last {
 		key, err := json.Marshal(from)
 		if err != nil {
 			return err
 		}
-		q := url.Values{"include_docs": {"true"}, "start_key": {string(key)}, "end_key": {`"org.couchdb.user;"`}, "skip": {strconv.Itoa(skip)}, "limit": {strconv.Itoa(page)}}
+		q := url.Values{"include_docs": {"true"}, "start_key": {string(key)}, "end_key": {`"org.couchdb.user;"`}, "limit": {strconv.Itoa(page)}}
 		var answer struct {
 			Rows []struct {
 				ID  string
@@ -125,13 +124,16 @@ func (a *asking) eachUser(ctx context.Context, fn func(userRow)) error {
 			return err
 		}
 		for _, row := range answer.Rows {
+			if row.ID == last { // the next page begins with it, unless it is gone
+				continue
+			}
 			row.Doc.Name = strings.TrimPrefix(row.ID, auth.UserPrefix)
 			fn(row.Doc)
 		}
 		if len(answer.Rows) < page {
 			return nil
 		}
-		from = answer.Rows[page-1].ID
+		last = answer.Rows[page-1].ID
 	}
 }
 
