@@ -221,6 +221,7 @@ func (ix *Index) reached(seq uint64) {
 	}
 	if seq != ix.seq {
 		ix.seq = seq
+		ix.lost = ix.lost && seq == 0
 		ix.tell()
 	}
 }

@@ -34,6 +34,7 @@ type Index struct {
 	sub      engine.DB
 	made     int    // how often the storage was replaced
 	damaged  bool   // the storage must be replaced before anyone extends or reads it
+	lost     bool   // what it had reached is gone, and it has reached nothing since
 	seq      uint64 // reached
 	settled  uint64 // see settle; up to seq
 	want     uint64 // asked for
@@ -377,6 +378,7 @@ type Info struct {
 func (ix *Index) Info(ctx context.Context) (Info, error) {
 	info := Info{Signature: ix.id.signature}
 	read := ix.read()
+	read.lost = false // the figures are those of an index that is empty
 	var st state
 	err := read.view(ctx, func(r engine.Reader) (err error) {
 		st, _, err = readState(r, len(ix.def.Views))

@@ -14,17 +14,21 @@ type reading struct {
 	sub   engine.DB
 	made  int  // Index.made at the beginning
 	empty bool // the index shows nothing
+	lost  bool // and it did: the caller may have waited for that
 }
 
 // read begins to read.
 func (ix *Index) read() *reading {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	return &reading{ix: ix, sub: ix.sub, made: ix.made, empty: ix.seq == 0 || ix.damaged}
+	return &reading{ix: ix, sub: ix.sub, made: ix.made, empty: ix.seq == 0 || ix.damaged, lost: ix.lost}
 }
 
 // view runs fn on a snapshot. Damage makes the index start anew.
 func (r *reading) view(ctx context.Context, fn func(engine.Reader) error) error {
+	if r.lost {
+		return ErrRenewed
+	}
 	if r.empty {
 		return fn(nothing{})
 	}

@@ -31,7 +31,7 @@ func (ix *Index) condemn(made int, why error) {
 		ix.mu.Unlock()
 		return // that storage is gone or going
 	}
-	ix.damaged, ix.seq, ix.settled = true, 0, 0
+	ix.lose()
 	ix.want = max(ix.want, 1)
 	ix.tell()
 	ix.mu.Unlock()
@@ -40,6 +40,12 @@ func (ix *Index) condemn(made int, why error) {
 	case ix.poke <- struct{}{}:
 	default:
 	}
+}
+
+// lose says that nothing of the index counts any more. The caller holds mu.
+func (ix *Index) lose() {
+	ix.lost = ix.lost || ix.seq > 0
+	ix.damaged, ix.seq, ix.settled = true, 0, 0
 }
 
 // renew replaces the index's storage with an empty one. The caller is the builder.
@@ -54,7 +60,7 @@ func (ix *Index) reopen(ctx context.Context) error {
 
 func (ix *Index) replace(ctx context.Context, drop func(name string) error) error {
 	ix.mu.Lock()
-	ix.damaged, ix.seq, ix.settled = true, 0, 0 // until reopen is done, so that nobody takes the new storage for the old one
+	ix.lose() // until reopen is done, so that nobody takes the new storage for the old one
 	old := ix.sub
 	ix.tell()
 	ix.mu.Unlock()
