@@ -197,6 +197,9 @@ func (k *Keeper) work(ctx context.Context) {
 	known := ""               // the target whose newest backup last is
 	wrong := ""               // what was wrong with the settings
 	for ctx.Err() == nil {
+		if now := k.wall(); last.After(now) { // the clock has been set back: it was made now at the latest
+			last = now
+		}
 		setup := k.opt.Setup()
 		was := wrong
 		if wrong = ""; setup.Err != nil {
@@ -225,12 +228,15 @@ func (k *Keeper) work(ctx context.Context) {
 			continue
 		}
 		if k.once(ctx, setup) {
-			last, tried = k.opt.Now(), time.Time{}
+			last, tried = k.wall(), time.Time{}
 		} else {
 			tried = k.opt.Now()
 		}
 	}
 }
+
+// wall is the time of day, by which plans go: also while a machine sleeps.
+func (k *Keeper) wall() time.Time { return k.opt.Now().Round(0) }
 
 // next is when to make a backup.
 func (k *Keeper) next(s Setup, last, tried time.Time) (at time.Time, planned bool) {

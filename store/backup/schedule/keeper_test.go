@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,53 @@ func TestBackupFromTheFuture(t *testing.T) {
 		if wait := at.Sub(now); !planned || (wait-want).Abs() > 30*time.Second {
 			t.Errorf("with a clock that is %v ahead of the backup the next one is in %v, want %v", ahead, wait, want)
 		}
+	}
+}
+
+// A clock that has been ahead, and is set right after a backup, does not keep the next ones away.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	for text, most := range map[string]time.Duration{"02:00": 26 * time.Hour, "1d": 24 * time.Hour} {
+		repo, err := repository.Create(t.Context(), repository.NewFolder(t.TempDir()), repository.Keys{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := func(context.Context) (*repository.Repository, error) { return repo, nil }
+		var ahead atomic.Int64 // years
+		ahead.Store(10)
+		k := New(Options{
+			Source: backup.Local{Store: storetest.Open(t, store.Options{})}, Server: func() string { return "a server" },
+			Settings: func() map[string]map[string]string { return nil }, Log: slog.New(slog.DiscardHandler),
+			Setup: func() Setup { return Setup{Target: "somewhere", Text: text, Plan: plan, Open: open} },
+			// A clock that is set knows nothing of what has passed.
+			Now: func() time.Time { return time.Now().Round(0).AddDate(int(ahead.Load()), 0, 0) },
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		k.startHere()
+		go func() {
+			k.Run(ctx)
+			close(ended)
+		}()
+		planned := func() bool {
+			s := k.State()
+			return s.Made == 1 && s.Next != nil && s.Next.After(k.opt.Now()) && s.Next.Sub(k.opt.Now()) <= most
+		}
+		for _, years := range []int64{10, 0} {
+			ahead.Store(years)
+			k.Changed() // as after an hour
+			for end := time.Now().Add(10 * time.Second); !planned(); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("%s: at %v, the next backup is to be made %v", text, k.opt.Now(), k.State().Next)
+				}
+			}
+		}
+		stop()
+		<-ended
 	}
 }
 
