@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/tododb/tododb/replicate"
@@ -49,7 +50,10 @@ type schedule struct {
 	Every int `json:"every"` // seconds from the end of one run to the beginning of the next
 }
 
-func (s *schedule) pause() time.Duration { return time.Duration(s.Every) * time.Second }
+// pause is Every, or 68 years if that is longer.
+func (s *schedule) pause() time.Duration {
+	return time.Duration(min(s.Every, math.MaxInt32)) * time.Second
+}
 
 // readOnly are the members that Show adds. Change ignores them.
 var readOnly = map[string]bool{

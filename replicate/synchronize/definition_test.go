@@ -3,7 +3,9 @@ package synchronize
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/replicate"
 )
@@ -68,6 +70,16 @@ func TestRemotesThatCannotBeAsked(t *testing.T) {
 		}
 		if _, err := d.remote(); err == nil {
 			t.Errorf("%s is taken", request)
+		}
+	}
+}
+
+// A schedule for hardly ever is not one without pauses.
+func TestSchedulesOfLongPauses(t *testing.T) {
+	for every, want := range map[string]time.Duration{"60": time.Minute, "9999999999": math.MaxInt32 * time.Second, "9223372036854775807": math.MaxInt32 * time.Second} {
+		s, err := readSettings([]byte(`{"remote":"x","schedule":{"every":`+every+`}}`), settings{})
+		if err != nil || s.Schedule.pause() != want {
+			t.Errorf("every %s s: %v, %v", every, s.Schedule.pause(), err)
 		}
 	}
 }
