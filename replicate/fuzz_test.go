@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/store/jsonscan"
 )
@@ -73,6 +74,12 @@ func TestSpecs(t *testing.T) {
 	} {
 		if _, err := ParseSpec([]byte(body)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", body, err, want)
+		}
+	}
+	for _, ms := range []string{"9223372036854", "9223372036855", "18446744073710", "9223372036854775807"} { // around what Go can count
+		s, err := ParseSpec([]byte(`{"checkpoint_interval":` + ms + `,"connection_timeout":` + ms + `}`))
+		if s.setDefaults(); err != nil || s.CheckpointInterval < 24*time.Hour || s.Source.Silence < 24*time.Hour || s.Source.Silence+waitForChange < s.Source.Silence {
+			t.Errorf("%s ms: a checkpoint every %v, a peer may be silent for %v, %v", ms, s.CheckpointInterval, s.Source.Silence, err)
 		}
 	}
 	a, err := ParseSpec([]byte(`{"source":"http://u:p@h/x","target":"y"}`))

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -115,7 +116,7 @@ func (s *login) take(resp *http.Response) {
 		s.cookie = c.Value
 		good := refreshCookie
 		if c.MaxAge > 0 {
-			good = time.Duration(c.MaxAge) * time.Second / 2
+			good = time.Duration(min(c.MaxAge, math.MaxInt32)) * time.Second / 2
 		}
 		s.renew = s.now().Add(good)
 	}

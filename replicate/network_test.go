@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -67,6 +68,29 @@ func TestLogin(t *testing.T) {
 	}
 	if passwords != 0 || good != "three" {
 		t.Errorf("%d requests had a password, the cookie is %s", passwords, good)
+	}
+}
+
+// A session that never ends, as it is set where nobody is to log in again, is used for all requests.
+func TestLoginForEver(t *testing.T) {
+	logins := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_session" {
+			logins++
+			http.SetCookie(w, &http.Cookie{Name: "AuthSession", Value: "one", MaxAge: 9_999_999_999})
+		}
+		io.WriteString(w, `{"update_seq":"0"}`)
+	}))
+	defer s.Close()
+	e, err := endpointOf(strings.Replace(s.URL, "://", "://user:secret@", 1)+"/db", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := remotePeerAt(e, newClient(nil))
+	for range 3 {
+		if _, err := p.Info(t.Context()); err != nil || logins != 1 {
+			t.Errorf("%d logins: %v", logins, err)
+		}
 	}
 }
 
@@ -238,7 +262,7 @@ func TestPace(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	for text, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "x": 0, "Mon, 02 Jan 2006 15:04:05 GMT": 0} {
+	for text, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "x": 0, "9999999999": math.MaxInt32 * time.Second, "Mon, 02 Jan 2006 15:04:05 GMT": 0} {
 		if got := retryAfter(text); got != want {
 			t.Errorf("%q is %v", text, got)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -196,7 +197,7 @@ func statusError(resp *http.Response, database bool) error {
 // retryAfter reads the header Retry-After: seconds or a date.
 func retryAfter(text string) time.Duration {
 	if s, err := strconv.Atoi(text); err == nil {
-		return time.Duration(max(s, 0)) * time.Second
+		return time.Duration(min(max(s, 0), math.MaxInt32)) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return max(time.Until(at), 0)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -115,9 +116,7 @@ func (s *Spec) member(name string, v []byte) (err error) {
 		use, err = boolean(name, v)
 		s.NoCheckpoints, s.saysCheckpoints = !use, true
 	case "checkpoint_interval":
-		var ms int
-		ms, err = positive(name, v)
-		s.CheckpointInterval = time.Duration(ms) * time.Millisecond
+		s.CheckpointInterval, err = milliseconds(name, v)
 	case "worker_batch_size":
 		s.BatchSize, err = positive(name, v)
 		s.BatchSize = min(s.BatchSize, 10000)
@@ -129,9 +128,7 @@ func (s *Spec) member(name string, v []byte) (err error) {
 	case "http_connections":
 		s.Connections, err = positive(name, v)
 	case "connection_timeout":
-		var ms int
-		ms, err = positive(name, v)
-		s.silence = time.Duration(ms) * time.Millisecond
+		s.silence, err = milliseconds(name, v)
 	case "use_bulk_get":
 		var use bool
 		use, err = boolean(name, v)
@@ -183,6 +180,12 @@ func positive(name string, v []byte) (n int, err error) {
 		return 0, &BadRequest{fmt.Sprintf("parameter `%s` must be a positive integer", name)}
 	}
 	return n, nil
+}
+
+// milliseconds reads a time. The longest is that of the settings.
+func milliseconds(name string, v []byte) (time.Duration, error) {
+	ms, err := positive(name, v)
+	return time.Duration(min(ms, math.MaxInt32)) * time.Millisecond, err
 }
 
 // newDBParams reads how to create a target. CouchDB's q, n and partitioned are passed on to it.
