@@ -287,7 +287,7 @@ func (s *Smoosh) remind(ctx context.Context, name string) (opens bool, err error
 	}
 	if set.Enabled && !set.Ignore(name) {
 		large := stat.Size > minSize(set.Databases) || stat.Subs > 0
-		if large && stat.Changed.Unix() >= k.Looked || stat.Subs != k.Subs {
+		if large && (stat.Changed.Unix() >= k.Looked || now.Unix() < k.Looked) || stat.Subs != k.Subs {
 			k.Looked, k.Subs = now.Unix(), stat.Subs
 			s.touched[object{db: name}] = true
 			opens = true
@@ -299,9 +299,13 @@ func (s *Smoosh) remind(ctx context.Context, name string) (opens bool, err error
 	return opens, nil
 }
 
-// due tells whether a chore that was done at a time is to be done again.
+// due tells whether a chore that was done at a time is to be done again. If the time has not come yet, the clock was
+// wrong, and nobody knows what has changed since.
 func (c *Chore) due(done int64, changed, now time.Time) bool {
 	last := time.Unix(done, 0)
+	if last.After(now) {
+		return true
+	}
 	if changed.IsZero() { // the engine does not tell
 		return now.Sub(last) >= c.Every
 	}

@@ -127,9 +127,31 @@ func TestChoresAreDue(t *testing.T) {
 		{"nothing new", 2 * time.Hour, time.Hour, 5 * time.Hour, false},
 		{"a day later", 2 * time.Hour, time.Hour, 25 * time.Hour, true},
 		{"and that was all", 25 * time.Hour, time.Hour, 1000 * time.Hour, false},
+		{"done by a clock that was ahead", 1000 * time.Hour, time.Hour, 2 * time.Hour, true},
 	} {
 		if got := c.due(start.Add(test.done).Unix(), start.Add(test.changed), start.Add(test.now)); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}
+
+// What was looked at by a clock that was ahead is looked at again.
+func TestLooksAgainAfterTheFuture(t *testing.T) {
+	st := storetest.Open(t, store.Options{})
+	storetest.Bare(t, st, "db")
+	s := New(Options{Store: st, Log: slog.New(slog.DiscardHandler)}, Settings{Enabled: true, Databases: []Channel{{Name: "all", Priority: Ratio}}})
+	stat, err := st.Stat(t.Context(), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for _, looked := range []time.Time{{}, stat.Changed.Add(-time.Minute), now.AddDate(10, 0, 0)} {
+		s.known = map[string]*known{"db": {Looked: looked.Unix(), Subs: stat.Subs}}
+		if opens, err := s.remind(t.Context(), "db"); !opens || err != nil {
+			t.Errorf("looked at %v: %v, %v", looked, opens, err)
+		}
+		if again := s.known["db"].Looked; again < now.Unix() || again > time.Now().Unix() {
+			t.Errorf("looked at %v, and then at %v", looked, time.Unix(again, 0))
 		}
 	}
 }
