@@ -80,12 +80,13 @@ func (e *Failed) Error() string {
 // the others.
 func (r *Repository) Make(ctx context.Context, src backup.Source, m Making) (b *Backup, err error) {
 	server := r.hash(m.Server)
-	ctx, release, err := r.lock(ctx, backing, server, m.Wait)
+	l := newLock(backing, server)
+	ctx, release, err := l.take(ctx, r.storage, m.Wait)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	k := &maker{Making: m, repo: r, src: src, server: server, began: time.Now().UTC(), noted: time.Now(), states: map[string]*Chain{}, whole: map[string]*Chain{}, unsaved: map[string]bool{}, lost: map[string]bool{}, known: newKnown(r)}
+	k := &maker{Making: m, repo: r, src: src, lock: l, server: server, began: time.Now().UTC(), noted: time.Now(), states: map[string]*Chain{}, whole: map[string]*Chain{}, unsaved: map[string]bool{}, lost: map[string]bool{}, known: newKnown(r)}
 	if err := k.recall(ctx); err != nil {
 		return nil, err
 	}
@@ -101,6 +102,7 @@ type maker struct {
 	Making
 	repo   *Repository
 	src    backup.Source
+	lock   *lock
 	server string
 	number uint64 // of the backup
 	began  time.Time
@@ -344,8 +346,12 @@ func (k *maker) make(ctx context.Context) (*Backup, error) {
 	}
 	b.Stored = k.stored + k.packer.stored
 	b.Time, b.Number = time.Now().UTC(), k.number
-	if err := context.Cause(ctx); err != nil { // the lock may be lost, and prune at work
-		return nil, err
+	lost := context.Cause(ctx)
+	if lost == nil {
+		lost = k.lock.still(ctx, k.repo.storage)
+	}
+	if lost != nil { // prune may be at work
+		return nil, lost
 	}
 	if err := k.repo.keepBackup(ctx, b); err != nil {
 		return nil, err

@@ -89,8 +89,11 @@ var host = sync.OnceValue(func() string {
 // lock takes a lock, and waits for others as long as wait says. The context that it returns ends
 // when the lock is lost. The caller releases the lock.
 func (r *Repository) lock(ctx context.Context, w work, server string, wait time.Duration) (context.Context, func() error, error) {
-	l := &lock{Work: w, Server: server, Host: host(), PID: os.Getpid(), Process: process, Since: time.Now().UTC(), name: "locks/" + rand.Text()}
-	return l.take(ctx, r.storage, wait)
+	return newLock(w, server).take(ctx, r.storage, wait)
+}
+
+func newLock(w work, server string) *lock {
+	return &lock{Work: w, Server: server, Host: host(), PID: os.Getpid(), Process: process, Since: time.Now().UTC(), name: "locks/" + rand.Text()}
 }
 
 // again returns a backup that was found before the lock was there, as prune has left it.
@@ -211,20 +214,27 @@ func (l *lock) renew(ctx context.Context, s Storage, lost context.CancelCauseFun
 			return
 		}
 		try, cancel := context.WithTimeout(ctx, lostAfter-time.Since(last))
-		o, err := s.Fetch(try, l.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			lost(ErrLost)
-		}
-		if err == nil {
-			err = errors.Join(o.Close(), l.write(try, s))
-		}
+		err := l.still(try, s)
 		cancel()
 		if err == nil {
 			last = time.Now()
-		} else if time.Since(last) >= lostAfter {
+		} else if errors.Is(err, ErrLost) || time.Since(last) >= lostAfter {
 			lost(ErrLost)
 		}
 	}
+}
+
+// still keeps a lock fresh. The error is ErrLost if others have taken it for one that was left behind: who has slept, with
+// the machine or by himself, does not know it yet.
+func (l *lock) still(ctx context.Context, s Storage) error {
+	o, err := s.Fetch(ctx, l.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrLost
+	}
+	if err == nil {
+		err = errors.Join(o.Close(), l.write(ctx, s))
+	}
+	return err
 }
 
 // pause waits, and returns early with the context's error.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tododb/tododb/store/backup"
 	"github.com/tododb/tododb/store/backup/repository"
@@ -193,4 +194,41 @@ func TestLostHead(t *testing.T) {
 	if _, err := repository.Create(t.Context(), storage, repository.Keys{}); !errors.Is(err, repository.ErrForeign) {
 		t.Errorf("without both: %v", err)
 	}
+}
+
+// A machine that sleeps while it makes a backup comes back to what others have pruned meanwhile: they have taken its lock for one
+// that was left behind. That is no backup.
+func TestSleptDuringBackup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.must(w.s.Create(t.Context(), "db"))
+	w.put("db", "a", `{"n":1}`, "an attachment")
+	dir := t.TempDir()
+	repo := create(t, repository.NewFolder(dir), repository.Keys{})
+	slept := false
+	b, err := repo.Make(t.Context(), backup.Local{Store: w.s}, repository.Making{Server: "a server", Progress: func(p repository.Progress) {
+		if p.Database != "" || slept || p.Done == 0 {
+			return
+		}
+		slept = true // before it is known as a backup
+		locks, err := filepath.Glob(filepath.Join(dir, "locks", "*"))
+		w.must(err)
+		for _, one := range locks {
+			long := time.Now().Add(-time.Hour)
+			w.must(os.Chtimes(one, long, long))
+		}
+		other, err := repository.Open(t.Context(), repository.NewFolder(dir), repository.Keys{})
+		w.must(err)
+		done, err := other.Prune(t.Context(), repository.Pruning{})
+		if err != nil || done.Objects == 0 {
+			t.Errorf("prune: %+v, %v", done, err)
+		}
+	}})
+	if b != nil || !errors.Is(err, repository.ErrLost) || !slept {
+		t.Errorf("a backup without its parts: %v, %v", b != nil, err)
+	}
+	_, err = repo.Make(t.Context(), backup.Local{Store: w.s}, repository.Making{Server: "a server"})
+	w.must(err)
+	_, err = repo.Verify(t.Context(), nil, func(problem string) { t.Error(problem) }, nil)
+	w.must(err)
 }
