@@ -41,6 +41,12 @@ type record struct {
 	Beat    int64  `json:"beat"`    // likewise, of the last renewal
 }
 
+// early is a beat that is later than the storage's clock, which has been set back since.
+type early struct {
+	beat int64
+	seen time.Time // first, by this process's clock
+}
+
 const (
 	memberPrefix = "_local/member/"
 	leasePrefix  = "_local/lease/"
@@ -54,6 +60,7 @@ const (
 type Members struct {
 	opt    Options
 	db     store.Bare
+	early  map[string]early // by member; only renew uses it
 	ctx    context.Context
 	stop   context.CancelFunc
 	works  sync.WaitGroup
@@ -209,6 +216,7 @@ func (m *Members) renew(ctx context.Context) error {
 	}
 	var living []Member
 	var gone []string
+	var soon map[string]early
 	err = m.db.UpdateLocals(ctx, func(l *store.Locals) error {
 		mine, err := l.Get(memberPrefix + id)
 		if err != nil {
@@ -227,7 +235,7 @@ func (m *Members) renew(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		living, gone = nil, nil
+		living, gone, soon = nil, nil, map[string]early{}
 		if was != "" && joins {
 			gone = append(gone, was)
 		}
@@ -240,6 +248,17 @@ func (m *Members) renew(ctx context.Context) error {
 			if json.Unmarshal(body, &o) != nil || !m.lives(o, now) {
 				gone = append(gone, other)
 				return nil
+			}
+			if time.UnixMilli(o.Beat).After(now) {
+				e := m.early[other]
+				if e.beat != o.Beat {
+					e = early{o.Beat, began}
+				}
+				if began.Sub(e.seen) >= m.opt.Gone {
+					gone = append(gone, other)
+					return nil
+				}
+				soon[other] = e
 			}
 			living = append(living, o.member(other))
 			return nil
@@ -271,6 +290,7 @@ func (m *Members) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.early = soon
 	return m.stay(id, joins, began, living, next)
 }
 

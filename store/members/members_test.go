@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tododb/tododb/store"
@@ -178,6 +180,51 @@ func TestWhoIsAwayLosesItsLeases(t *testing.T) {
 		t.Errorf("a takes another lease: %v", err)
 	}
 	eventually(t, "removed", func() bool { return names(t, b) == "b* " })
+}
+
+// A member that ends just before the storage's clock is set back is found to be gone as soon as any other, and who lives stays.
+func TestStorageClockSetBack(t *testing.T) {
+	defer func() { // stores keep channels, and those of a bubble may not be used outside
+		runtime.GC()
+		runtime.GC()
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		eng := chaos.New(chaos.Options{})
+		defer eng.Close()
+		var back atomic.Int64
+		clock := func() time.Time { return time.Now().Add(-time.Duration(back.Load())) }
+		const gone = 15 * time.Second
+		who := map[string]*members.Members{}
+		for name, beat := range map[string]time.Duration{"ends": time.Hour, "b": 3 * time.Second, "c": 3 * time.Second} {
+			s, err := store.Open(t.Context(), eng, store.Options{Clock: clock})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			m, err := members.Open(t.Context(), members.Options{Store: s, Name: name, Beat: beat, Gone: gone})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			who[name] = m
+		}
+		if _, err := who["ends"].Take(t.Context(), "work"); err != nil {
+			t.Fatal(err)
+		}
+		stays, err := who["c"].Take(t.Context(), "other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		back.Store(int64(time.Hour))
+		time.Sleep(2 * gone)
+		if _, err := who["b"].Take(t.Context(), "work"); err != nil {
+			t.Errorf("half a minute after the holder has ended: %v", err)
+		}
+		if err := stays.Still(t.Context()); err != nil {
+			t.Errorf("the lease of a member that lives: %v", err)
+		}
+	})
 }
 
 // A member that comes back just when it would have lost its leases keeps them: the timer of the beat before says nothing of
