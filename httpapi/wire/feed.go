@@ -65,9 +65,11 @@ func (f *Feed) Framed() bool {
 // Told notes that rows have come.
 func (f *Feed) Told() { f.rows = time.Now() }
 
-// push sends everything.
+// push sends everything. If there is nothing, the client does not hear of us.
 func (f *Feed) push() error {
-	f.sent = time.Now()
+	if len(f.Stream.Buf) > 0 || !f.Stream.started {
+		f.sent = time.Now()
+	}
 	return f.Stream.Push()
 }
 
@@ -156,8 +158,8 @@ func (f *Feed) lastNews(ctx context.Context, news <-chan struct{}) (bool, error)
 
 // pause returns how long to wait before something must be done.
 func (f *Feed) pause() time.Duration {
-	pause := f.heartbeat
-	if pause <= 0 {
+	pause := time.Until(f.sent.Add(f.heartbeat))
+	if f.heartbeat <= 0 {
 		pause = time.Until(f.rows.Add(f.timeout))
 	}
 	if left, limited := f.rights.Left(); limited {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tododb/tododb/httpapi/config"
@@ -49,4 +50,35 @@ func TestClosingFeedTellsTheLastNews(t *testing.T) {
 		}
 		f.Stream.Drop()
 	}
+}
+
+// News that are nothing for the client, however often they come, do not keep heartbeats back.
+func TestHeartbeatsBesideWhatIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := config.Open(config.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared := NewShared(SharedOptions{Config: c})
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/db/_changes", nil)
+		r = r.WithContext(shared.Begin(w, r).In(r.Context()))
+		const heartbeat = 10 * time.Second
+		f := NewFeed(NewStream(w, r, 200), Continuous, heartbeat, FeedTimeout, always{})
+		defer f.Stream.Drop()
+		began := time.Now()
+		for time.Since(began) < time.Hour {
+			news := make(chan struct{})
+			time.AfterFunc(heartbeat/4+time.Millisecond, func() { close(news) })
+			if more, err := f.Wait(t.Context(), news, nil); !more || err != nil {
+				t.Fatalf("it ends: %v, %v", more, err)
+			}
+			if err := f.Working(); err != nil { // the filter takes none of them
+				t.Fatal(err)
+			}
+		}
+		if beats := w.Body.Len(); beats != int(time.Hour/heartbeat) {
+			t.Errorf("%d heartbeats in an hour, one is wanted every %v", beats, heartbeat)
+		}
+	})
 }
