@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 )
 
 // MergeEpochs is what a compaction does with the epochs.
@@ -44,6 +46,13 @@ func (db *DB) SeeksConflicts() bool {
 
 // LastWrite is when the last write ended that somebody waited for.
 func (s *Store) LastWrite() int64 { return s.wrote.Load() }
+
+// SetBack makes of all that was noted just now what was noted before the clock was set back.
+func SetBack(s *Store, db *DB, by time.Duration) {
+	for _, at := range []*atomic.Int64{&s.wrote, &s.visited, &db.proved} {
+		at.Add(int64(by))
+	}
+}
 
 // Queued is how many writes wait for the next transaction.
 func Queued(db *DB) int {

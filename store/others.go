@@ -22,7 +22,7 @@ func (s *Store) current(ctx context.Context, name string, within time.Duration) 
 	since := time.Now().UnixNano() - int64(within)
 	for {
 		db, err := s.db(ctx, name)
-		if err != nil || !db.shared || db.proved.Load() >= since {
+		if err != nil || !db.shared || db.provedSince(since) {
 			return db, ahead{}, err
 		}
 		a, err := db.foresee(ctx)
@@ -35,6 +35,13 @@ func (s *Store) current(ctx context.Context, name string, within time.Duration) 
 		}
 		// It has been let go of. Whether there is another one shows when that is opened.
 	}
+}
+
+// provedSince tells whether the engine had the database after a time. What was proved in the same instant may have been
+// proved before, and what was proved later than now, before the clock was set back.
+func (db *DB) provedSince(since int64) bool {
+	at := db.proved.Load()
+	return at > since && at <= time.Now().UnixNano()
 }
 
 // letGo closes an open database unless it is the one of an instance, which was given its name, or one that has it

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tododb/tododb/revtree"
@@ -75,6 +77,44 @@ func tryWrite(t *testing.T, db *store.DB, rev revtree.Rev, format string, args .
 		return revtree.Rev{}, err
 	}
 	return res[0].Rev, res[0].Err
+}
+
+// A request gets the database that has the name now, whatever the clock does: it stands still between two requests where
+// it is coarse, and may be set back.
+func TestAnotherDatabaseAtTheSameTime(t *testing.T) {
+	defer func() { // stores keep channels, and those of a bubble may not be used outside
+		runtime.GC()
+		runtime.GC()
+	}()
+	for _, back := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			eng := chaos.New(chaos.Options{})
+			s := storetest.Several(t, []engine.Engine{eng, eng}, store.Options{})
+			if err := s[0].Create(t.Context(), "db"); err != nil {
+				t.Fatal(err)
+			}
+			db, err := openFor(t.Context(), s[0], "db")
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := db.Instance()
+			store.SetBack(s[0], db, back)
+			if back > 0 && (s[0].Writing(time.Minute) || s[0].Visited(time.Minute)) {
+				t.Error("somebody has written in an hour that is still to come")
+			}
+			db.Release()
+			if err := errors.Join(s[1].Drop(t.Context(), "db"), s[1].Create(t.Context(), "db")); err != nil {
+				t.Fatal(err)
+			}
+			if db, err = openFor(t.Context(), s[0], "db"); err != nil {
+				t.Fatal(err)
+			}
+			if db.Instance() == before {
+				t.Errorf("set back by %v: the database that was dropped", back)
+			}
+			db.Release()
+		})
+	}
 }
 
 // soon waits until a channel is closed.

@@ -211,7 +211,7 @@ func (s *Store) Waiting() int { return int(s.waiting.Load()) }
 // who waits for an answer goes slowly then. The time is for the gaps in which clients make their next
 // requests.
 func (s *Store) Writing(within time.Duration) bool {
-	return s.Waiting() > 0 || time.Now().UnixNano()-s.wrote.Load() < int64(within)
+	return s.Waiting() > 0 || lately(&s.wrote, within)
 }
 
 // Writing is that of the store.
@@ -220,7 +220,13 @@ func (db Bare) Writing(within time.Duration) bool { return db.store.Writing(with
 // Visited reports whether a user has opened a database within a time. Feeds and other requests that take long
 // count only when they begin.
 func (s *Store) Visited(within time.Duration) bool {
-	return time.Now().UnixNano()-s.visited.Load() < int64(within)
+	return lately(&s.visited, within)
+}
+
+// lately tells whether a time is not longer ago than that. One that has not come yet was noted before the clock was set back.
+func lately(at *atomic.Int64, within time.Duration) bool {
+	ago := time.Now().UnixNano() - at.Load()
+	return ago >= 0 && ago < int64(within)
 }
 
 // noteWrite notes the end of a write that waited.
