@@ -235,8 +235,12 @@ func (f *finder) look(ctx context.Context, name string, at store.At, known bool)
 	return f.miss(name, kind, at, n.seq)
 }
 
-// untouched tells whether a database's file is older than what was noted last.
+// untouched tells whether a database's file is older than what was noted last, which a clock does not tell that was
+// ahead then.
 func (f *finder) untouched(ctx context.Context, name string) (bool, error) {
+	if f.mark.Noted.After(time.Now()) {
+		return false, nil
+	}
 	st, err := f.log.opt.Store.Stat(ctx, name)
 	if errors.Is(err, store.ErrNoDB) {
 		return false, nil // open finds out

@@ -180,6 +180,36 @@ func TestOfflineChanges(t *testing.T) {
 	p.end(t)
 }
 
+// What happened after the clock had been set back is told of, though what was noted last was noted at a later time.
+func TestNotedByAClockThatWasAhead(t *testing.T) {
+	e := storetest.Engine(t)
+	s := storetest.On(t, e, store.Options{})
+	p := start(t, e, updates.Options{})
+	for _, name := range []string{"a", "b"} {
+		if err := p.store.Create(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, place := p.since(t, "0")
+	p.end(t)
+	notes, err := s.Bare(t.Context(), store.UpdatesDB, store.ForUpdates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = notes.UpdateLocal(t.Context(), "_local/mark", func([]byte) ([]byte, error) {
+		return fmt.Appendf(nil, `{"noted":%q}`, time.Now().AddDate(1, 0, 0).Format(time.RFC3339Nano)), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes.Release()
+	(&process{store: s}).write(t, "b") // and the process was killed before it noted that
+	p = start(t, e, updates.Options{})
+	all, _ := p.since(t, place)
+	wants(t, "what was not noted", all, "b updated")
+	p.end(t)
+}
+
 // The notes do not grow with the number of events, and pass every check.
 func TestNotesStaySmall(t *testing.T) {
 	e := storetest.Engine(t)
