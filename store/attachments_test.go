@@ -190,6 +190,38 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// readerFunc is an io.Reader.
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// An upload during which the clock goes on by a day, set or after the machine has slept, and a sweep takes what was there of it,
+// is no attachment without its beginning.
+func TestSweepDuringUpload(t *testing.T) {
+	for _, sweeps := range []bool{false, true} {
+		var c clock
+		db := storetest.DB(t, storetest.Open(t, store.Options{Clock: c.now}), "db")
+		b := blob(1, 16<<20)
+		rest := bytes.NewReader(b)
+		slow := readerFunc(func(p []byte) (int, error) {
+			if sweeps && rest.Len() < len(b)/2 && c.ahead.CompareAndSwap(0, int64(25*time.Hour)) {
+				if err := db.Sweep(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			return rest.Read(p)
+		})
+		st, err := db.StageAttachment(t.Context(), slow, store.StageOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = attach(t, db, revtree.Rev{}, "d", store.EditAttachment{Name: "f", Staged: &st})
+		if sweeps != errors.Is(err, store.ErrMissingAttachment) || !sweeps && (err != nil || !bytes.Equal(content(t, db, "d", "f"), b)) {
+			t.Errorf("swept: %v, written: %v", sweeps, err)
+		}
+	}
+}
+
 // A sweeper in a hurry removes nothing that a running write needs.
 func TestSweepBesideWriters(t *testing.T) {
 	var c clock

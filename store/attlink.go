@@ -101,6 +101,9 @@ func (w *writer) canLink(atts []Attachment, staged map[Digest]Staged) error {
 			if v = st.chunk; v == nil {
 				v, err = w.tx.Get(spaceAtt, stagedKey(st.at))
 			}
+			if err == nil && v != nil && st.parts { // a sweep between two of them takes those before
+				v, err = w.tx.Get(spaceAtt, chunkKey(st.at, 0))
+			}
 		}
 		if err != nil {
 			return err

@@ -56,6 +56,7 @@ type Staged struct {
 	Length int64
 	at     location
 	chunk  []byte // the only one, as it is stored; nil: they are all stored
+	parts  bool   // they were stored one part after another
 }
 
 // ErrAttachmentTooLarge says that an attachment has more bytes than are allowed.
@@ -134,7 +135,7 @@ func (s *stager) run(ctx context.Context) error {
 			s.st.chunk = s.pack.pack(buf[:n])
 			break
 		}
-		s.stored = true
+		s.stored, s.st.parts = true, !first
 		err = s.db.stage(ctx, s.st.at, s.chunks(buf[:n], &chunks))
 		if err != nil {
 			return err
