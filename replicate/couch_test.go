@@ -174,7 +174,7 @@ func TestEditsOfAttachedDocumentsToCouchDB(t *testing.T) {
 	defer m.Close()
 	text := strings.Repeat("a text that packs well ", 100)
 	a.putGzipped("doc", text)
-	go1 := spec(t, a.url("db"), b.url("db"), `,"create_target":true,"retries_per_request":1,"connection_timeout":2000`)
+	go1 := spec(t, a.url("db"), b.url("db"), `,"create_target":true,"retries_per_request":1,"connection_timeout":20000`)
 	for i, edit := range []string{"", `{"_rev":"1-a","v":1,"_attachments":{"f.txt":{"stub":true}}}`, `{"_rev":"REV","v":2,"_attachments":{"f.txt":{"stub":true},"g":{"data":"aGk="}}}`} {
 		if edit != "" {
 			var now struct {
@@ -187,7 +187,7 @@ func TestEditsOfAttachedDocumentsToCouchDB(t *testing.T) {
 		}
 		from := time.Now()
 		result, err := m.Run(t.Context(), go1)
-		if read, written, refused := result.Counts(); err != nil || read != int64(i+1) || written != int64(i+1) || refused != 0 || time.Since(from) > 10*time.Second {
+		if read, written, refused := result.Counts(); err != nil || read != int64(i+1) || written != int64(i+1) || refused != 0 || time.Since(from) > 15*time.Second {
 			t.Fatalf("edit %d: read %d, wrote %d, refused %d, %v", i, read, written, refused, err)
 		}
 		if got, want := b.must(200, "GET", "/db/doc?att_encoding_info=true&revs=true", ""), a.must(200, "GET", "/db/doc?att_encoding_info=true&revs=true", ""); got != want {
