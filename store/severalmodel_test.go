@@ -660,7 +660,7 @@ func (m *several) caughtUp() {
 		if f == nil {
 			continue
 		}
-		deadline := time.After(30 * time.Second)
+		deadline := time.After(time.Minute)
 		for f.before(top) {
 			f.mu.Lock()
 			moment := f.moment

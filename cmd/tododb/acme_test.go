@@ -150,7 +150,7 @@ func startPebble(t *testing.T, http01, alpn01 string, life time.Duration) *pebbl
 		t.Fatal(err)
 	}
 	client := trusting(t, cert)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		resp, err := client.Get("https://" + manage + "/roots/0")
 		if err == nil {
 			defer resp.Body.Close()

@@ -339,7 +339,7 @@ func (s *shell) follow(args ...string) (cmd *exec.Cmd, lines chan string, next f
 			if !strings.Contains(line, `"id":"`+id+`"`) {
 				t.Errorf("%q is not about %s", line, id)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("nothing about %s", id)
 		}
 	}

@@ -19,7 +19,7 @@ func TestHostileDescriptors(t *testing.T) {
 		{name: "more connections than descriptors", want: "answered", do: func(s *siege) string {
 			s.besides(400, "GET /_up HTTP/1.1\r\nHost: x\r\nX-Half: ", func() string { return "200" })
 			// The server closes them when their heads do not come. Then there is room again.
-			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 				if s.ask(nobody, "PUT", fmt.Sprint("/open/after", time.Now().UnixNano()), "{}").status == 201 {
 					return "answered"
 				}

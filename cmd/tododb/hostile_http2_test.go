@@ -148,7 +148,7 @@ type http2Conn struct {
 }
 
 func (s *siege) dialHTTP2() (*tls.Conn, error) {
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}}
+	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Minute}, Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}}
 	conn, err := dialer.Dial("tcp", s.secure)
 	if err != nil {
 		return nil, err

@@ -380,7 +380,7 @@ var requestBombs = []attack{
 			return "no connection"
 		}
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(30 * time.Second))
+		conn.SetDeadline(time.Now().Add(time.Minute))
 		n := many(5000, 1000)
 		go io.WriteString(conn, strings.Repeat("GET /_up HTTP/1.1\r\nHost: x\r\n\r\n", n))
 		in := bufio.NewReader(conn)

@@ -43,7 +43,7 @@ func TestHTTPSOfItsOwn(t *testing.T) {
 	start := func() (plain, secure, said string, stop func() error) {
 		t.Helper()
 		plain, out, stop := background(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "none", "--config", ini, "--https", "self,notes.example.org")
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 			if m := regexp.MustCompile(`listening on https://127\.0\.0\.1:(\d+)/\n`).FindStringSubmatch(out.String()); m != nil {
 				return plain, m[1], out.String(), stop
 			}

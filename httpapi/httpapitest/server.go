@@ -64,7 +64,7 @@ func Open(t testing.TB, opt httpapi.Options) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		if err := errors.Join(s.Close(ctx), indexes.Close(), opt.Updates.Close()); err != nil {
 			t.Errorf("close the server: %v", err)

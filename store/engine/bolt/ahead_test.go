@@ -186,7 +186,7 @@ func TestDamagedDoesNotPin(t *testing.T) {
 	same := func(what string, e *bolt.Engine) {
 		t.Helper()
 		db, err := e.Open(t.Context(), "a/b")
-		for end := time.Now().Add(10 * time.Second); errors.Is(err, engine.ErrUnavailable) && time.Now().Before(end); { // the flusher is at it
+		for end := time.Now().Add(time.Minute); errors.Is(err, engine.ErrUnavailable) && time.Now().Before(end); { // the flusher is at it
 			time.Sleep(time.Millisecond)
 			db, err = e.Open(t.Context(), "a/b")
 		}

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 // are written together must be there together.
 func writeUntilKilled(dir string) error {
 	ctx := context.Background()
-	e, err := bolt.Open(dir, bolt.Options{LockTimeout: 10 * time.Second})
+	e, err := bolt.Open(dir, bolt.Options{LockTimeout: time.Minute})
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func TestOneProcess(t *testing.T) {
 // Who waited for the lock of a file does not get the one that its last owner has replaced.
 func TestReplacedWhileWaiting(t *testing.T) {
 	dir := t.TempDir()
-	e := open(t, dir, bolt.Options{LockTimeout: 10 * time.Second})
+	e := open(t, dir, bolt.Options{LockTimeout: time.Minute})
 	db, err := e.Create(t.Context(), "db")
 	if err != nil {
 		t.Fatal(err)

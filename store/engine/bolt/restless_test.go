@@ -31,7 +31,7 @@ const (
 // restless has everything happen often: flushes, new segments, their removal, transactions that go to the file.
 var restless = bolt.Options{
 	DirectBytes: 3000, FlushBytes: 6000, JournalBytes: 60_000, SegmentBytes: 20_000,
-	FlushAfter: 30 * time.Millisecond, LockTimeout: 10 * time.Second,
+	FlushAfter: 30 * time.Millisecond, LockTimeout: time.Minute,
 	Scattered: space, GatherFrom: 1, GatherBytes: 3000, GatherAfter: 30 * time.Millisecond,
 }
 

@@ -38,7 +38,7 @@ func TestFullDiskWithAPreparedSegment(t *testing.T) {
 		files, err := filepath.Glob(filepath.Join(dir, "*"+journal.Suffix))
 		return err == nil && len(files) == 2
 	}
-	for end := time.Now().Add(10 * time.Second); !prepared(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !prepared(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no segment is prepared")
 		}

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var small = journal.Options{SegmentBytes: 32 << 10, LockTimeout: 10 * time.Second}
+var small = journal.Options{SegmentBytes: 32 << 10, LockTimeout: time.Minute}
 
 // writeUntilKilled appends "CALLER NUMBER ..." and prints "POSITION CALLER NUMBER" for each record that was
 // acknowledged. Before it releases something it prints "released POSITION".
