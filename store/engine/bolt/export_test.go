@@ -79,6 +79,16 @@ func (e *Engine) FullAtLast(full bool) {
 	}
 }
 
+// OpenInVain has the opening of files fail, as if there were too many open, or ends that.
+func (e *Engine) OpenInVain(vain bool) {
+	e.openLocked = openLocked
+	if vain {
+		e.openLocked = func(path string, _ int, _ os.FileMode, _ time.Duration) (*os.File, error) {
+			return nil, &os.PathError{Op: "open", Path: path, Err: syscall.EMFILE}
+		}
+	}
+}
+
 // OnRename has something done before and after databases are renamed.
 func (e *Engine) OnRename(do func()) {
 	e.rename = func(from, to string) error {

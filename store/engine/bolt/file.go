@@ -276,7 +276,7 @@ func (f *file) openBolt() (id engine.DBID, at []byte, err error) {
 	}()
 	o := boltOptions(f.eng.opt)
 	o.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
-		f.opened, err = openLocked(name, flag, mode, f.eng.opt.LockTimeout)
+		f.opened, err = f.eng.openLocked(name, flag, mode, f.eng.opt.LockTimeout)
 		return f.opened, err
 	}
 	o.NoFreelistSync = true // else bbolt writes to the file before we know that it is ours

@@ -230,12 +230,13 @@ func (f *file) make(l *tree, m mark) error {
 	})
 }
 
-// found opens the file that has just been made, unless nobody has the database open. The caller holds flush.
+// found opens the file that has just been made, unless nobody has the database open. If it cannot be opened, such as by
+// a process that has too many files open, there is none again. The caller holds flush.
 func (f *file) found() error {
 	f.swap.Lock()
 	defer f.swap.Unlock()
-	f.virtual = false
 	if f.resting {
+		f.virtual = false
 		size := int64(pageBytes) // more may stand above it, so it is not to be taken for a large one
 		if info, err := os.Lstat(f.path); err == nil {
 			size = info.Size()
@@ -243,8 +244,11 @@ func (f *file) found() error {
 		f.size.Store(size)
 		return nil
 	}
-	_, _, err := f.openBolt()
-	return err
+	if _, _, err := f.openBolt(); err != nil {
+		return errors.Join(err, removeIfThere(f.path))
+	}
+	f.virtual = false
+	return nil
 }
 
 // errBusy says that a flush is not possible at the moment: something else is done with the file.
@@ -345,13 +349,14 @@ func (f *file) flushOnce(ctx context.Context, wait bool) (err error) {
 		return nil
 	}
 	if f.virtual {
-		err = f.make(f.below, m)
+		if err = f.make(f.below, m); err == nil {
+			err = f.found()
+		}
 		if err == nil {
 			f.nameless = true
 			f.eng.unnamed.mu.Lock()
 			f.eng.unnamed.list = append(f.eng.unnamed.list, f)
 			f.eng.unnamed.mu.Unlock()
-			err = f.found()
 		}
 	} else {
 		err = f.flushInto(ctx, m)
