@@ -64,13 +64,25 @@ func (c *Config) Common() map[Name]string {
 func (c *Config) Heard(common Common) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	if common.Version <= c.common.Version && !common.is(c.common) {
+		// Or the storage was put back. What is read now is no older than what this process knows; if it cannot be
+		// read, old news do not last: others follow.
+		if now, err := c.shared.Read(); err == nil {
+			common = now
+		}
+	}
 	c.heard(common)
 }
 
-// heard is called with changing held. Of the settings that are named the value counts even if it has not changed:
-// it was set here just now, perhaps over one that was not kept.
+// is tells whether two are the same.
+func (c Common) is(other Common) bool {
+	return c.Version == other.Version && maps.Equal(c.Values, other.Values)
+}
+
+// heard is called with changing held, for what was read or changed since. Of the settings that are named the value counts
+// even if it has not changed: it was set here just now, perhaps over one that was not kept.
 func (c *Config) heard(common Common, set ...Name) {
-	if common.Version <= c.common.Version {
+	if common.Version == 0 || common.is(c.common) { // the server goes on with what it has where nothing was ever set
 		return
 	}
 	next := maps.Clone(*c.now.Load())

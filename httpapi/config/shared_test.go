@@ -136,3 +136,65 @@ func TestSharedSettings(t *testing.T) {
 		t.Errorf("restored: %v, port %s", now.Values, b.String("chttpd", "port"))
 	}
 }
+
+// A storage that was put back has settings of an earlier version, from which others go on: they count, and so does what is set
+// from then on.
+func TestSharedSettingsPutBack(t *testing.T) {
+	storage := &common{}
+	a, b := sharing(t, storage), sharing(t, storage)
+	hear := func() {
+		now, _ := storage.Read()
+		a.Heard(now)
+		b.Heard(now)
+	}
+	set := func(value string) {
+		t.Helper()
+		if err := a.Set("admins", "jan", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(when, want string) {
+		t.Helper()
+		for name, c := range map[string]*config.Config{"a": a, "b": b} {
+			if got := c.Section("admins")["jan"]; got != want {
+				t.Errorf("%s %s has %q, not %q", when, name, got, want)
+			}
+		}
+	}
+	set("first")
+	kept, _ := storage.Read()
+	set("second")
+	set("third")
+	hear()
+	is("before", "third")
+	storage.version, storage.values = kept.Version, kept.Values
+	hear()
+	is("put back,", "first")
+	set("anew")
+	if got := a.Section("admins")["jan"]; got != "anew" {
+		t.Errorf("where it was set it is %q", got)
+	}
+	hear()
+	is("changed since,", "anew")
+
+	// What one has not heard of in between has the version that it knows.
+	storage.version, storage.values = kept.Version, kept.Values
+	if err := b.Set("admins", "jan", "other"); err != nil {
+		t.Fatal(err)
+	}
+	hear()
+	is("with the same version,", "other")
+}
+
+// sharing is a process that shares a storage.
+func sharing(t *testing.T, storage *common) *config.Config {
+	t.Helper()
+	c, err := config.Open(config.Options{})
+	if err == nil {
+		err = c.Share(storage)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
