@@ -340,6 +340,10 @@ func (e *Engine) handle(r row) (*handle, error) {
 		return nil, engine.ErrClosed
 	}
 	d := e.open[r.id]
+	if d != nil && d.dbid != engine.DBID(r.instance) { // the server was put back, and has given the number again
+		e.forgetLocked(d)
+		d = nil
+	}
 	if d == nil {
 		d = &database{eng: e, id: r.id, parent: r.parent, name: r.name, dbid: engine.DBID(r.instance), writing: make(chan struct{}, 1)}
 		e.open[r.id] = d
@@ -358,7 +362,24 @@ func (e *Engine) release(d *database) {
 }
 
 // forget ends the use of a database that is gone, and of what belongs to it.
-func (e *Engine) forget(d *database) { e.forgetID(d.id) }
+func (e *Engine) forget(d *database) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forgetLocked(d)
+}
+
+// forgetLocked is forget for a caller who holds mu.
+func (e *Engine) forgetLocked(d *database) {
+	d.drop()
+	if has := e.open[d.id]; has != nil && has != d { // another one has its number, and what belonged to this one is forgotten
+		return
+	}
+	for _, sub := range e.open {
+		if sub.parent == d.id {
+			sub.drop()
+		}
+	}
+}
 
 func (e *Engine) forgetID(id int64) {
 	e.mu.Lock()

@@ -143,6 +143,37 @@ func TestDropByAnotherProcess(t *testing.T) {
 	}
 }
 
+// A server that was put back gives a number to another database. Whoever has the one that had it before open gets the new one.
+func TestNumberGivenAgain(t *testing.T) {
+	to := pgtest.URL(t)
+	e := pgtest.Open(t, pg.Options{URL: to, Sequence: sequence})
+	old := create(t, e, "old")
+	put(t, old, "k", "of the old one")
+	sub, err := old.Sub(t.Context(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	put(t, sub, "k", "of its sub-database")
+	pgtest.ExecAt(t, to, "with gone as (delete from td_kv), d as (delete from td_db where parent <> 0) update td_db set name = 'new', instance = 'another'")
+	db := open(t, e, "new")
+	if db.ID() != "another" {
+		t.Errorf("it is %s", db.ID())
+	}
+	put(t, db, "k", "of the new one")
+	for name, of := range map[string]engine.DB{"old": old, "sub": sub} {
+		if err := of.View(t.Context(), func(r engine.Reader) error { _, err := r.Get(sequence, []byte("k")); return err }); !errors.Is(err, engine.ErrNoDB) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := of.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := get(t, db, "k"); got != "of the new one" {
+		t.Errorf("after the old one was asked for: %q", got)
+	}
+}
+
 // Who only watches hears of a drop too.
 func TestWatchDropByAnotherProcess(t *testing.T) {
 	a, b := two(t)
