@@ -12,7 +12,8 @@ import (
 // Codes of PostgreSQL's errors that mean something here (appendix A of its manual).
 const (
 	codeUniqueViolation  = "23505"
-	codeReadOnly         = "25006" // a standby: the address now leads to another server
+	codeReadOnly         = "25006"
+	codeNotSupported     = "0A000"
 	codeIdleTimeout      = "25P03"
 	codeSerialization    = "40001"
 	codeUnknownOutcome   = "40003"
@@ -38,6 +39,15 @@ func code(err error) string {
 	return ""
 }
 
+// errOnlyReads says that the server is a standby: the address has led to another one.
+var errOnlyReads = errors.New("the server only reads")
+
+// onlyReads reports whether that is what a statement has failed of.
+func onlyReads(err error, sql string) bool {
+	c := code(err)
+	return c == codeReadOnly || c == codeNotSupported && sql == beginWrite
+}
+
 // answered reports whether the server itself has said what went wrong, before a commit.
 func answered(err error) bool {
 	c := code(err)
@@ -50,6 +60,8 @@ func passing(err error) bool {
 	case codeSerialization, codeDeadlock, codeLockNotAvailable, codeUniqueViolation, codeAdminShutdown, codeCrashShutdown,
 		codeCannotConnect, codeTooManyConns, codeIdleTimeout, codeReadOnly:
 		return true
+	case codeNotSupported:
+		return errors.Is(err, errOnlyReads)
 	case "":
 		return lost(err)
 	default:

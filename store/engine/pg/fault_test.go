@@ -84,12 +84,12 @@ func TestKilledWithTheLock(t *testing.T) {
 // proxy stands between an engine and the server.
 type proxy struct {
 	net.Listener
-	to    string
 	stall atomic.Bool // answers are held back once a COMMIT has been sent
 	stuck chan struct{}
 	once  sync.Once
 
-	mu    sync.Mutex // guards conns
+	mu    sync.Mutex // guards what follows
+	to    string
 	conns []net.Conn
 }
 
@@ -106,7 +106,10 @@ func newProxy(t *testing.T, port int) *proxy {
 			if err != nil {
 				return
 			}
-			s, err := net.Dial("tcp", p.to)
+			p.mu.Lock()
+			to := p.to
+			p.mu.Unlock()
+			s, err := net.Dial("tcp", to)
 			if err != nil {
 				c.Close()
 				continue
@@ -152,6 +155,13 @@ func (p *proxy) pass(from, to net.Conn, ok func([]byte) bool) {
 			return
 		}
 	}
+}
+
+// lead has new connections lead to a port.
+func (p *proxy) lead(port int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // cut ends all connections.

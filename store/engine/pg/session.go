@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -183,6 +184,13 @@ func (e *Engine) roundTrip(ctx context.Context, conn *pgxpool.Conn, queries []qu
 		failed, err = len(queries)-1, closeErr
 	}
 	e.figures.roundTrip(time.Since(began))
+	if err != nil && onlyReads(err, queries[failed].sql) {
+		// The address leads elsewhere by now, or soon will, and connections that are there do not. Those that read
+		// say nothing.
+		e.readers.Reset()
+		e.writers.Reset()
+		return failed, fmt.Errorf("%w: %w", errOnlyReads, err)
+	}
 	if err != nil && !heard && !nothingDone(err, failed == len(queries)-1) {
 		err = lostAnswer{err}
 	}

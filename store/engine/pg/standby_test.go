@@ -51,3 +51,39 @@ func TestStandbyAway(t *testing.T) {
 		t.Errorf("what was acknowledged is %q", v)
 	}
 }
+
+// The address leads to the standby for a while. Writers wait until it leads to the primary again, and then nobody stays with the
+// standby.
+func TestLedToStandby(t *testing.T) {
+	widetest.Only(t)
+	t.Parallel()
+	primary := pgtest.Start(t, pgtest.Options{})
+	to := primary.Schema(t)
+	if err := pg.Init(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	p := newProxy(t, primary.Port)
+	e := pgtest.Open(t, pg.Options{URL: p.through(t, to)})
+	db := create(t, e, "db")
+	standby := primary.Standby(t)
+	p.lead(standby.Port)
+	p.cut()
+	eventually(t, "the standby has the database", func() bool {
+		return db.View(t.Context(), func(r engine.Reader) error { _, err := r.Get(sequence, []byte("k")); return err }) == nil
+	})
+	standby.Exec(t, "select pg_wal_replay_pause()") // what it shows is old from now on
+	done := make(chan error, 1)
+	go func() {
+		done <- db.Update(t.Context(), func(tx engine.Tx) error { return tx.Put(sequence, []byte("k"), []byte("v")) })
+	}()
+	tried := e.Figures().Retries
+	eventually(t, "the writer tries again", func() bool { return e.Figures().Retries > tried+2 || len(done) > 0 })
+	p.lead(primary.Port)
+	if err := <-done; err != nil {
+		t.Errorf("the write: %v", err)
+	}
+	put(t, db, "another", "v")
+	if v := get(t, db, "k"); v != "v" {
+		t.Errorf("what was acknowledged is read as %q", v)
+	}
+}
