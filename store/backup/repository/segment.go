@@ -106,6 +106,7 @@ func (s *segment) end(whole bool) error {
 func segmentName(sum string) string { return partName(segments, sum) }
 
 func (s *segment) keep(ctx context.Context) (Part, error) {
+	defer s.ids.release()
 	if err := s.end(true); err != nil {
 		return Part{}, errors.Join(err, s.sealed.drop())
 	}
@@ -113,11 +114,11 @@ func (s *segment) keep(ctx context.Context) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	defer s.ids.release()
 	return p, s.sealed.repo.keepIDs(ctx, &s.ids, p.Name)
 }
 
 func (s *segment) pass(ctx context.Context, to *keeping) (Part, error) {
+	defer s.ids.release()
 	if err := s.end(true); err != nil {
 		return Part{}, errors.Join(err, s.sealed.drop())
 	}
@@ -125,7 +126,6 @@ func (s *segment) pass(ctx context.Context, to *keeping) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	defer s.ids.release()
 	list, err := s.sealed.repo.stageIDs(&s.ids, p.Name)
 	if err != nil {
 		to.fail(err)

@@ -2,14 +2,18 @@ package repository
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/tododb/tododb/store/backup"
 )
 
 // written is a segment with this content, as it is stored.
@@ -78,6 +82,49 @@ func TestSegments(t *testing.T) {
 	}
 	if got, err := read(z.EncodeAll(content, nil)); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("of an earlier segment %d bytes are read, %v", len(got), err)
+	}
+}
+
+// A segment that cannot be stored leaves nothing behind, also not the list of its ids, which is written as it grows.
+func TestNothingIsLeftOfASegmentThatIsNotStored(t *testing.T) {
+	for name, store := range map[string]func(*segment, *Repository) error{
+		"kept": func(s *segment, _ *Repository) error { _, err := s.keep(t.Context()); return err },
+		"passed": func(s *segment, r *Repository) error {
+			to := newKeeping(r.storage)
+			to.fail(errors.New("an earlier object cannot be stored"))
+			_, err := s.pass(t.Context(), to)
+			return err
+		},
+		"cut": func(s *segment, _ *Repository) error {
+			if err := s.sealed.file.Close(); err != nil {
+				return err
+			}
+			_, err := s.keep(t.Context())
+			return err
+		},
+	} {
+		dir := t.TempDir()
+		r := &Repository{storage: NewFolder(dir)}
+		s, err := r.newSegment(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; s.ids.to == nil; i++ {
+			s.wrote(&backup.Item{Kind: backup.KindGone, Payload: fmt.Appendf(nil, "%d%s", i, strings.Repeat("x", 1000))})
+		}
+		list := s.ids.to
+		if err := os.WriteFile(filepath.Join(dir, "segments"), nil, 0o600); err != nil { // where the folder is to be
+			t.Fatal(err)
+		}
+		if err := store(s, r); err == nil {
+			t.Errorf("%s: it is stored", name)
+		}
+		if left, err := os.ReadDir(filepath.Join(dir, "staged")); len(left) > 0 || err != nil {
+			t.Errorf("%s: %d staged files are left, %v", name, len(left), err)
+		}
+		if err := list.file.Close(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s: the list's file is open", name)
+		}
 	}
 }
 
