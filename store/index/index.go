@@ -283,28 +283,33 @@ func (ix *Index) wait(ctx context.Context, seq uint64, tick <-chan time.Time, te
 			return ix.err
 		}
 		ix.want = max(ix.want, seq)
-		news := ix.news
-		ix.mu.Unlock()
-		select {
-		case ix.poke <- struct{}{}:
-		default:
-		}
-		var err error
-		select {
-		case <-news:
-		case <-ix.closed:
-			err = ix.failed(ErrClosed)
-		case <-tick:
-			err = tell()
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		ix.mu.Lock()
-		if err != nil {
+		if err := ix.listen(ctx, tick, tell); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// listen gives mu up until there is news, or until it is time to tell. Then it has mu again, even if tell panics:
+// to unlock what is not locked would end the process.
+func (ix *Index) listen(ctx context.Context, tick <-chan time.Time, tell func() error) error {
+	news := ix.news
+	ix.mu.Unlock()
+	defer ix.mu.Lock()
+	select {
+	case ix.poke <- struct{}{}:
+	default:
+	}
+	select {
+	case <-news:
+		return nil
+	case <-ix.closed:
+		return ix.failed(ErrClosed)
+	case <-tick:
+		return tell()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Ask requests that the index be brought up to a sequence, and does not wait. It does nothing while

@@ -62,3 +62,34 @@ func TestWaitTelling(t *testing.T) {
 		})
 	}
 }
+
+// A caller that panics while it tells ends itself, and neither the process nor the index.
+func TestWaitTellingPanics(t *testing.T) {
+	w := boltWorld(t, index.Options{})
+	db := w.create(t, "db")
+	defer db.Release()
+	put(t, db, "a", `{"k":[1],"v":1}`)
+	letGo := make(chan struct{})
+	def := keysDefinition()
+	def.NewMapper = func() (index.Mapper, error) { return stuck{keysMapper{}, letGo, nil}, nil }
+	ix, err := w.m.Open(t.Context(), db, def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ix.Release()
+	func() {
+		defer func() {
+			if cause := recover(); cause != "mistaken" {
+				t.Errorf("%v is recovered", cause)
+			}
+		}()
+		_ = ix.WaitTelling(t.Context(), 1, func() error { panic("mistaken") })
+	}()
+	if info, err := ix.Info(t.Context()); err != nil || info.WaitingClients != 0 {
+		t.Errorf("%d wait, %v", info.WaitingClients, err)
+	}
+	close(letGo)
+	if err := ix.Wait(t.Context(), 1); err != nil {
+		t.Error(err)
+	}
+}
