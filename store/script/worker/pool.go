@@ -196,10 +196,7 @@ func (p *Pool) do(ctx context.Context, c class, owner string, code *code, call f
 	for range tries {
 		var w *process
 		if w, err = p.worker(ctx, code); err == nil {
-			w.begin(ctx)
-			err = call(w)
-			w.end()
-			p.giveBack(w, err)
+			err = p.lend(ctx, w, call)
 		}
 		if !errors.Is(err, errEnded) {
 			return err
@@ -207,6 +204,23 @@ func (p *Pool) do(ctx context.Context, c class, owner string, code *code, call f
 	}
 	p.opt.Log.Error("a design function ends its process", "error", err)
 	return stoppedError("the process of the function has ended")
+}
+
+// lend has a worker make a call, and takes it back. If the call panics, nobody knows what the worker waits for.
+func (p *Pool) lend(ctx context.Context, w *process, call func(w *process) error) (err error) {
+	whole := false
+	defer func() {
+		w.end()
+		if !whole {
+			w.kill(retired)
+			return
+		}
+		p.giveBack(w, err)
+	}()
+	w.begin(ctx)
+	err = call(w)
+	whole = true
+	return err
 }
 
 // worker returns a worker with code loaded: a warm one, or a new one.

@@ -182,6 +182,23 @@ func TestWorkersAnswerAsTheProcessDoes(t *testing.T) {
 	}
 }
 
+// A call that panics here, in the middle of an answer, leaves no process behind that nobody ever asks again.
+func TestACallThatPanics(t *testing.T) {
+	p := newPool(t, worker.Options{})
+	d := design(p, map[string]any{"lists": map[string]string{"l": `function(){send('a');getRow();return 'b'}`}})
+	func() {
+		defer func() {
+			if cause := recover(); cause != "mistaken" {
+				t.Errorf("%v is recovered", cause)
+			}
+		}()
+		_ = d.List(t.Context(), script.ListCall{Name: "l", Head: []byte(`{}`), Req: []byte(`{}`)}, func() ([]byte, error) { panic("mistaken") }, &listed{})
+	}()
+	if n := p.Figures().Kills["retired"]; n != 1 {
+		t.Errorf("%d processes have been ended", n)
+	}
+}
+
 // stopped tells whether a call was ended for what it took.
 func stopped(err error) bool {
 	e, ok := errors.AsType[*script.Error](err)
