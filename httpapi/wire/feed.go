@@ -114,6 +114,7 @@ func (f *Feed) Wait(ctx context.Context, news, gone <-chan struct{}) (bool, erro
 	if err := f.push(); err != nil {
 		return false, err
 	}
+	ExchangeOf(f.Stream.r).EndReading() // a feed may wait for ever, and nothing of what it has read is left
 	if f.ending {
 		return false, nil
 	}
