@@ -58,6 +58,39 @@ func TestReloadOfABadFileChangesNothing(t *testing.T) {
 	}
 }
 
+// A server whose own file is away, or is just being written by an editor, stays who it is, and so does the next one.
+func TestReloadOfALostFileChangesNothing(t *testing.T) {
+	local := write(t, "[couchdb]\nuuid = u\n[chttpd_auth]\nsecret = s\n[admins]\nann = hash\n")
+	c := open(t, Options{Local: local})
+	whole, err := os.ReadFile(local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, lose := range map[string]func() error{
+		"away":  func() error { return os.Remove(local) },
+		"empty": func() error { return os.WriteFile(local, nil, 0o600) },
+	} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Reload(); err == nil || !strings.Contains(err.Error(), local) || c.String("couchdb", "uuid") != "u" || len(c.Section("admins")) != 1 {
+			t.Errorf("%s: %v, uuid %q, administrators %v", what, err, c.String("couchdb", "uuid"), c.Section("admins"))
+		}
+		if err := c.Set("log", "level", "debug"); err != nil {
+			t.Fatal(err)
+		}
+		if next := open(t, Options{Local: local}); next.String("couchdb", "uuid") != "u" || next.String("chttpd_auth", "secret") != "s" || len(next.Section("admins")) != 1 {
+			t.Errorf("%s: after the next start the uuid is %q", what, next.String("couchdb", "uuid"))
+		}
+		if err := os.WriteFile(local, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Reload(); err != nil {
+			t.Errorf("%s, and back: %v", what, err)
+		}
+	}
+}
+
 func TestWhereValuesComeFrom(t *testing.T) {
 	c := open(t, Options{
 		File:        write(t, "[couchdb]\nmax_dbs_open = 7\n[chttpd]\nport = 1\nbind_address = a\n[log]\nlevel = info\n"),

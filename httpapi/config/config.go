@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -58,6 +59,10 @@ func Open(opt Options) (*Config, error) {
 	return c, nil
 }
 
+// errLost says that a file which had settings has none any more. Whoever went on without them would have another
+// identity and other administrators, and would write that over what is put back later.
+var errLost = errors.New("the file is missing or empty, and had settings when it was last read; put it back")
+
 // read reads the files, then the environment and the flags, which take precedence, and last what
 // a preset says of the rest. On an error nothing has changed.
 func (c *Config) read() error {
@@ -76,6 +81,9 @@ func (c *Config) read() error {
 			return err
 		}
 		values := f.values()
+		if len(values) == 0 && c.local != nil && len(c.local.values()) > 0 {
+			return &FileError{c.opt.Local, errLost}
+		}
 		if c.shared != nil {
 			maps.DeleteFunc(values, func(n Name, _ string) bool { return !own(n) })
 		}
