@@ -294,3 +294,26 @@ func TestAProcessThatEndsLeavesItsRuns(t *testing.T) {
 		t.Errorf("later %v stay", names)
 	}
 }
+
+// What nobody goes on with is removed whatever the folder's name has in it.
+func TestRunsInAFolderWithBrackets(t *testing.T) {
+	w := boltWorld(t, index.Options{})
+	scratch := filepath.Join(t.TempDir(), "data[1]")
+	if err := os.Mkdir(scratch, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"rows-1", "rows-2", "rows-2.made", "another"} {
+		if err := os.WriteFile(filepath.Join(scratch, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := index.NewManager(t.Context(), index.Options{Store: w.s, Scratch: scratch})
+	defer m.Close()
+	if left, err := os.ReadDir(scratch); err != nil || len(left) != 3 {
+		t.Errorf("at first %v stay, %v", left, err)
+	}
+	m.ForgetLeft()
+	if left, err := os.ReadDir(scratch); err != nil || len(left) != 1 || left[0].Name() != "another" {
+		t.Errorf("later %v stay, %v", left, err)
+	}
+}

@@ -208,18 +208,18 @@ func leftRuns(dir string) (left map[string]bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return left, err
 	}
-	paths, err := filepath.Glob(filepath.Join(dir, runsPrefix+"*"))
+	entries, err := os.ReadDir(dir)
 	there := map[string]bool{}
-	for _, path := range paths {
-		there[path] = true
+	for _, e := range entries {
+		there[e.Name()] = strings.HasPrefix(e.Name(), runsPrefix)
 	}
-	for _, path := range paths {
+	for name, runs := range there {
 		switch {
-		case strings.HasSuffix(path, madeSuffix) && there[strings.TrimSuffix(path, madeSuffix)]:
-		case there[path+madeSuffix]:
-			left[filepath.Base(path)] = true
+		case !runs, strings.HasSuffix(name, madeSuffix) && there[strings.TrimSuffix(name, madeSuffix)]:
+		case there[name+madeSuffix]:
+			left[name] = true
 		default:
-			err = errors.Join(err, os.Remove(path))
+			err = errors.Join(err, os.Remove(filepath.Join(dir, name)))
 		}
 	}
 	return left, err

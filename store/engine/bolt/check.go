@@ -17,9 +17,9 @@ func (d *db) CheckStorage(ctx context.Context, report func(string)) error {
 		return err
 	}
 	err := d.file.check(ctx, func(problem string) { report("storage: " + problem) })
-	subs, globbed := filepath.Glob(filepath.Join(subsPath(d.file.path), "*"+suffix))
-	if globbed != nil {
-		return errors.Join(err, globbed)
+	subs, unread := subFiles(d.file.path)
+	if unread != nil {
+		return errors.Join(err, unread)
 	}
 	for _, path := range subs {
 		if ctx.Err() != nil {

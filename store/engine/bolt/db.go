@@ -171,11 +171,25 @@ func (d *db) Subs(ctx context.Context) (names []string, err error) {
 	if err := d.ready(ctx); err != nil {
 		return nil, err
 	}
-	paths, err := filepath.Glob(filepath.Join(subsPath(d.file.path), "*"+suffix))
+	paths, err := subFiles(d.file.path)
 	for _, p := range paths {
 		names = append(names, strings.TrimSuffix(filepath.Base(p), suffix))
 	}
 	return names, err
+}
+
+// subFiles lists the files of a database's sub-databases. The path is no pattern, whatever is in the folder's name.
+func subFiles(path string) (paths []string, err error) {
+	entries, err := os.ReadDir(subsPath(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			paths = append(paths, filepath.Join(subsPath(path), e.Name()))
+		}
+	}
+	return paths, err
 }
 
 func (d *db) Sub(ctx context.Context, name string) (_ engine.DB, err error) {

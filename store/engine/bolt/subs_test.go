@@ -57,6 +57,25 @@ func TestNewDatabaseHasNoOlderSubs(t *testing.T) {
 	}
 }
 
+// The path of the folder is no pattern: indexes are found, and looked at, whatever its name has in it.
+func TestSubsInAFolderWithBrackets(t *testing.T) {
+	for _, name := range []string{"data[1]", "data["} {
+		e := open(t, filepath.Join(t.TempDir(), name), bolt.Options{NoSync: true})
+		db, err := e.Create(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, err := db.Sub(t.Context(), "index")
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, sub, "k", "v")
+		if names, err := db.(engine.SubLister).Subs(t.Context()); err != nil || len(names) != 1 {
+			t.Errorf("%s: it has %v, %v", name, names, err)
+		}
+	}
+}
+
 // Nor has it what is still open of that one.
 func TestNewDatabaseHasNoOpenOlderSubs(t *testing.T) {
 	dir := t.TempDir()
