@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -30,15 +31,41 @@ type sink struct {
 
 // file is written line by line, each line in one write.
 type file struct {
-	mu  sync.Mutex
-	f   *os.File
-	std bool
+	mu   sync.Mutex
+	f    io.WriteCloser
+	std  bool
+	torn bool // the last line is not whole: the disk was full, or a process was cut short
 }
 
+// Write begins a new line behind one that is torn, so that this one is not lost with it.
 func (f *file) Write(line []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.f.Write(line)
+	if f.torn {
+		if _, err := f.f.Write([]byte{'\n'}); err != nil {
+			return 0, err
+		}
+		f.torn = false
+	}
+	n, err := f.f.Write(line)
+	f.torn = n > 0 && n < len(line)
+	return n, err
+}
+
+// torn tells whether a file that is open for writing ends in the middle of a line, as far as this can be read.
+func torn(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	in, err := os.Open(f.Name())
+	if err != nil {
+		return false
+	}
+	defer in.Close()
+	var last [1]byte
+	_, err = in.ReadAt(last[:], info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 func (f *file) close() error {
@@ -66,7 +93,7 @@ func (t *Trail) Open(path string) error {
 		if err != nil {
 			return fmt.Errorf("open the audit trail: %w", err)
 		}
-		next = &sink{path: path, out: &file{f: f}}
+		next = &sink{path: path, out: &file{f: f, torn: torn(f)}}
 	}
 	if next != nil {
 		next.log = slog.New(slog.NewJSONHandler(next.out, nil))
