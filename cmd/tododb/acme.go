@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/store/durable"
 )
 
 // public gets certificates from a public authority, by ACME, and renews them when a third of their life is left.
@@ -49,9 +51,32 @@ func newPublic(cfg *config.Config, dir string) (*public, error) {
 		client.HTTPClient = &http.Client{Transport: transport}
 	}
 	return &public{hosts, &autocert.Manager{
-		Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(filepath.Join(dir, "acme")),
+		Prompt: autocert.AcceptTOS, Cache: acmeFolder{autocert.DirCache(filepath.Join(dir, "acme"))},
 		HostPolicy: autocert.HostWhitelist(hosts...), Client: client, Email: cfg.String("ssl", "acme_email"),
 	}}, nil
+}
+
+// acmeFolder keeps the account's key and the certificates.
+type acmeFolder struct{ autocert.DirCache }
+
+// Get finds no key of an account in a file that a power cut, or somebody, has left without one: the manager would
+// get no certificate ever again, and another account costs nothing. It looks at certificates itself.
+func (f acmeFolder) Get(ctx context.Context, name string) ([]byte, error) {
+	text, err := f.DirCache.Get(ctx, name)
+	if err == nil && strings.HasPrefix(name, "acme_account") {
+		if block, _ := pem.Decode(text); block == nil {
+			return nil, autocert.ErrCacheMiss
+		}
+	}
+	return text, err
+}
+
+// Put returns when the file is there for good.
+func (f acmeFolder) Put(_ context.Context, name string, text []byte) error {
+	if err := os.MkdirAll(string(f.DirCache), 0o700); err != nil {
+		return err
+	}
+	return durable.Replace(filepath.Join(string(f.DirCache), filepath.Clean("/"+name)), text, 0o600)
 }
 
 // answersFor returns the settings of connections with what they need to show the certificates and to prove, in a

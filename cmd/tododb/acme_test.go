@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/acme/autocert"
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/tododb/tododb/cmd/tododb/authority"
@@ -300,5 +301,37 @@ func TestACMEWithoutAnAuthority(t *testing.T) {
 		t.Fatal(err)
 	} else if _, err := newPublic(cfg, data); err == nil || !strings.Contains(err.Error(), "acme_ca_file") {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// A key of the account that is damaged is made again, and one that is whole is kept.
+func TestDamagedKeyOfAnAccount(t *testing.T) {
+	dir := t.TempDir()
+	cfg, err := config.Open(config.Options{Flags: map[config.Name]string{{Section: "ssl", Name: "https"}: "notes.example.org"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPublic(cfg, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name, key = "acme_account+key", "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n"
+	cache := p.manager.Cache
+	if err := cache.Put(t.Context(), name, []byte(key)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := cache.Get(t.Context(), name); err != nil || string(text) != key {
+		t.Errorf("a whole key: %q, %v", text, err)
+	}
+	for _, torn := range []string{"", key[:40], strings.Repeat("\x00", len(key))} {
+		if err := os.WriteFile(filepath.Join(dir, "acme", name), []byte(torn), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := cache.Get(t.Context(), name); err != autocert.ErrCacheMiss {
+			t.Errorf("%q: %q, %v", torn, text, err)
+		}
+	}
+	if files, err := os.ReadDir(filepath.Join(dir, "acme")); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
 	}
 }

@@ -4,6 +4,7 @@ package durable
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -19,4 +20,21 @@ func Names(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// Replace puts a file in the place of another in one step, and returns when it is there after a power cut too.
+func Replace(path string, text []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // readable by its owner only
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return Names(filepath.Dir(path))
 }

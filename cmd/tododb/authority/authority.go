@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tododb/tododb/store/durable"
 )
 
 // How long certificates last. Apple's systems refuse a server's certificate that lasts more than 825 days.
@@ -133,10 +135,10 @@ func (f Folder) create(names Names, now time.Time) (*issuer, error) {
 		return nil, err
 	}
 	// The certificate first: once the key is there, the authority is.
-	if err := replace(f.Certificate(), cert, 0o644); err != nil {
+	if err := durable.Replace(f.Certificate(), cert, 0o644); err != nil {
 		return nil, err
 	}
-	if err := replace(f.secret(), append(cert, key...), 0o600); err != nil {
+	if err := durable.Replace(f.secret(), append(cert, key...), 0o600); err != nil {
 		return nil, err
 	}
 	return f.load()
@@ -207,7 +209,7 @@ func (f Folder) issue(a *issuer, names Names, now time.Time) error {
 		return err
 	}
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-	return replace(f.Server(), bytes.Join([][]byte{cert, authority, key}, nil), 0o600)
+	return durable.Replace(f.Server(), bytes.Join([][]byte{cert, authority, key}, nil), 0o600)
 }
 
 // sign makes a key and a certificate for it, signed by a or, if that is nil, by the key itself. Both are PEM.
@@ -231,18 +233,4 @@ func sign(template *x509.Certificate, a *issuer) (cert, key []byte, err error) {
 		return nil, nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), nil
-}
-
-// replace puts a file in the place of another in one step.
-func replace(path string, text []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // readable by its owner only
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
