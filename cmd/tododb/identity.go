@@ -55,10 +55,11 @@ func firstAdministrators(cfg *config.Config, out io.Writer) (printed string, err
 	}
 	if len(given) == 0 {
 		password := rand.Text()
-		if err := setAdministrator(cfg, "admin", password); err != nil {
+		// First it is shown: one that nobody has seen would be lost, and the next start makes no other.
+		if err := sayPassword(out, password); err != nil {
 			return "", err
 		}
-		return "admin", sayPassword(out, password)
+		return "admin", setAdministrator(cfg, "admin", password)
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if err := setAdministrator(cfg, name, given[name]); err != nil {
