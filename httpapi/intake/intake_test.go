@@ -113,6 +113,30 @@ func TestSpoolIsEmptied(t *testing.T) {
 	}
 }
 
+// A spool that a link puts on another disk is there at the next start too.
+func TestSpoolElsewhere(t *testing.T) {
+	dir, elsewhere := filepath.Join(t.TempDir(), "spool"), t.TempDir()
+	if err := os.Symlink(elsewhere, dir); err != nil {
+		t.Skip(err)
+	}
+	spool, err := OpenSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(elsewhere, "body-1"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := spool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := os.Readlink(dir); err != nil || to != elsewhere {
+		t.Errorf("the link: %q, %v", to, err)
+	}
+	if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {
+		t.Errorf("%v %v", left, err)
+	}
+}
+
 // Work waits for its turn, the long apart from the short, and not for ever.
 func TestWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

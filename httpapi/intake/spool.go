@@ -3,6 +3,7 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -35,9 +36,14 @@ func OpenSpool(dir string) (*Spool, error) {
 	return &Spool{dir}, nil
 }
 
-// Close removes the folder. Open bodies stay open if the system allows files without a name.
+// Close removes the folder, unless an operator has put it elsewhere: then a link stays, and so does what is mounted.
+// Open bodies stay open if the system allows files without a name.
 func (s *Spool) Close() error {
-	if err := os.RemoveAll(s.dir); err != nil {
+	if info, err := os.Lstat(s.dir); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		_, err := OpenSpool(s.dir)
+		return err
+	}
+	if err := os.RemoveAll(s.dir); err != nil && !errors.Is(err, syscall.EBUSY) {
 		return fmt.Errorf("folder for long requests: %w", err)
 	}
 	return nil
