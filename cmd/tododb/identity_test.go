@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,5 +38,25 @@ func TestPasswordThatNobodySaw(t *testing.T) {
 	password, _, _ := strings.Cut(rest, ",")
 	if hash := start().Section("admins")["admin"]; password == "" || !matches(hash, password) {
 		t.Errorf("the password of %q is not in force", said.String())
+	}
+}
+
+// A server that has lost its identity says so, and a new one does not.
+func TestLostIdentityIsTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "local.ini")
+	p := startServer(t, dir, "")
+	p.stop()
+	if strings.Contains(p.log.String(), file) {
+		t.Errorf("a new server says\n%s", p.log)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	p = startServer(t, dir, "")
+	p.stop()
+	if !strings.Contains(p.log.String(), file) {
+		t.Errorf("the log does not name %s\n%s", file, p.log)
 	}
 }

@@ -65,6 +65,10 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 	}
 	if !p.at.elsewhere() { // else what is there says so, once it is open (join)
 		p.first = len(p.cfg.Section("admins")) == 0
+		if p.cfg.String("couchdb", "uuid") == "" && hasDatabases(opt.data) {
+			p.log.Warn("there are databases, but the settings have no uuid: the server gets another one, with which peers compare all that they have. Was the file lost, stop the server, and put it back",
+				"file", filepath.Join(opt.data, "local.ini"))
+		}
 		if err = identify(p.cfg); err != nil {
 			return nil, err
 		}
@@ -78,4 +82,10 @@ func prepare(ctx context.Context, opt serveOptions, out io.Writer) (_ *prepared,
 		err = p.cert.own.explain(out, p.listening.secure.Addr())
 	}
 	return p, err
+}
+
+// hasDatabases tells whether a server has been in a data folder.
+func hasDatabases(dir string) bool {
+	entries, _ := os.ReadDir(filepath.Join(dir, "databases"))
+	return len(entries) > 0
 }
