@@ -36,7 +36,7 @@ const (
 // package, HTTP to the rooms that speak it.
 var layers = []layer{
 	{"cmd/tododb", []string{"cmd/tododb/...", "httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
-	{"cmd/tododb/authority", nil, []string{bbolt, web}},
+	{"cmd/tododb/authority", []string{"store/durable"}, []string{bbolt, web}},
 	{"cmd/tododb/doctor", []string{"store/health"}, []string{bbolt}},
 	{"cmd/tododb/transfer", []string{"httpapi/backups/client", "store/jsonscan"}, []string{bbolt, eng}},
 	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
