@@ -396,10 +396,8 @@ func (ix *Index) Info(ctx context.Context) (Info, error) {
 	for _, v := range st.views {
 		info.Rows = append(info.Rows, v.rows)
 	}
-	if sizer, ok := read.sub.(engine.Sizer); ok {
-		if info.File, err = sizer.Size(ctx); err != nil {
-			return info, ix.failed(err)
-		}
+	if info.File, err = read.size(ctx); err != nil {
+		return info, err
 	}
 	ix.m.mu.Lock()
 	info.Compacting = ix.compacting

@@ -3,6 +3,7 @@ package index_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,9 +21,11 @@ func TestReadersBehindDamage(t *testing.T) {
 	many(t, db, 50)
 	def := keysDefinition()
 	var held atomic.Bool
-	may := make(chan struct{})
+	var once sync.Once
+	may, begun := make(chan struct{}), make(chan struct{}) // the second build
 	def.NewMapper = func() (index.Mapper, error) {
 		if held.Load() {
+			once.Do(func() { close(begun) })
 			<-may
 		}
 		return keysMapper{}, nil
@@ -59,8 +62,16 @@ func TestReadersBehindDamage(t *testing.T) {
 			t.Errorf("%s of an index that is built again: %v", what, err)
 		}
 	}
-	if _, err := ix.Info(t.Context()); err != nil {
-		t.Errorf("its figures: %v", err)
+	for again := false; !again; { // also while its storage is replaced
+		select {
+		case <-begun:
+			again = true
+		default:
+		}
+		if _, err := ix.Info(t.Context()); err != nil {
+			t.Errorf("its figures: %v", err)
+			break
+		}
 	}
 	held.Store(false)
 	close(may)

@@ -36,18 +36,35 @@ func (r *reading) view(ctx context.Context, fn func(engine.Reader) error) error 
 	if err == nil {
 		return nil
 	}
-	r.ix.mu.Lock()
-	renewed := r.ix.made != r.made || r.ix.damaged
-	r.ix.mu.Unlock()
 	switch {
 	case ctx.Err() != nil, r.ix.db.WhyGone() != nil:
-	case renewed && (damage(err) || errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrNoDB)):
+	case r.replaced(err):
 		return ErrRenewed
 	case damage(err):
 		r.ix.condemn(r.made, err)
 		return errors.Join(ErrRenewed, err)
 	}
 	return r.ix.failed(err)
+}
+
+// replaced tells whether an error is that of a storage in whose place another one comes.
+func (r *reading) replaced(err error) bool {
+	r.ix.mu.Lock()
+	defer r.ix.mu.Unlock()
+	return (r.ix.made != r.made || r.ix.damaged) && (damage(err) || errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrNoDB))
+}
+
+// size is that of the storage, where the engine tells; 0 if another one comes in its place.
+func (r *reading) size(ctx context.Context) (int64, error) {
+	sizer, ok := r.sub.(engine.Sizer)
+	if !ok {
+		return 0, nil
+	}
+	n, err := sizer.Size(ctx)
+	if err != nil && ctx.Err() == nil && r.replaced(err) {
+		return 0, nil
+	}
+	return n, r.ix.failed(err)
 }
 
 // nothing is an empty snapshot.
