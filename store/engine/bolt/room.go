@@ -24,8 +24,8 @@ import (
 // by, and a margin. As that comes near, the flusher brings everything to the files. Behind it, a transaction goes to
 // its database's file at once, with what stands above that, so the journal gets no longer; and bbolt, which knows before it
 // writes how long the file gets, refuses one that would take what is kept. Only what makes room itself may have most of
-// the margin, and all of it while nothing stands above any file (engine.UseReserve). So an estimate has things go to the files earlier, and refuses no write;
-// it does refuse a new database.
+// the margin (engine.UseReserve), and, if it is small, the last of it while nothing stands above any file. So an estimate
+// has things go to the files earlier, and refuses no write; it does refuse a new database.
 
 // room knows how much of the disk may be taken.
 type room struct {
@@ -172,13 +172,15 @@ func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64/4)) }
 
 // spare is how much may be taken of what is free if so much is needed.
 func (l look) spare(needed int64, reserve bool) int64 {
-	switch {
-	case !reserve:
+	if !reserve {
 		return l.free - needed - l.margin
-	case needed > 0:
-		return l.free - needed - l.margin/flushShare
 	}
-	return l.free // nothing is to be brought anywhere
+	last := l.margin / flushShare
+	may := l.free - needed - last
+	if needed == 0 { // what is kept for bringing things to the files waits for nothing
+		may = max(may, min(l.free, last))
+	}
+	return may
 }
 
 // take tells whether so many bytes may be taken. It asks the system only now and then.
