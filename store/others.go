@@ -19,7 +19,10 @@ const provedFor = time.Second
 // current is db for a database that the engine has had since a time before the call, or during the call if
 // within is 0. What it read of the meta space to find out comes along, nil if it did not have to.
 func (s *Store) current(ctx context.Context, name string, within time.Duration) (*DB, ahead, error) {
-	since := time.Now().UnixNano() - int64(within)
+	var since int64
+	if s.Shared() { // else nothing has to be proved
+		since = time.Now().UnixNano() - int64(within)
+	}
 	for {
 		db, err := s.db(ctx, name)
 		if err != nil || !db.shared || db.provedSince(since) {

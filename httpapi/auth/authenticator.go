@@ -223,9 +223,14 @@ func (a *Authenticator) bySession(set *Settings, r *http.Request) (User, string,
 
 func (a *Authenticator) byBasic(r *http.Request, encoded string) (User, error) {
 	h := a.verified.hash(encoded)
-	if name, there := a.verified.name(h); there && !a.lockouts.some.Load() {
-		if known, err := a.account(r.Context(), name); err != nil || a.remembers(h, known) {
-			return userBy(known, ByBasic), err
+	if was := a.verified.account(h); was != nil && !a.lockouts.some.Load() {
+		known, err := a.account(r.Context(), was.User.Name)
+		if err != nil {
+			return User{}, err
+		}
+		if known == was {
+			a.hasher.fast.Add(1)
+			return userBy(known, ByBasic), nil
 		}
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
@@ -251,7 +256,7 @@ func userBy(known *Account, by string) User {
 
 // remembers tells whether credentials are known to be right for an account.
 func (a *Authenticator) remembers(h [32]byte, known *Account) bool {
-	is := a.verified.is(h, known)
+	is := known != nil && a.verified.account(h) == known
 	if is {
 		a.hasher.fast.Add(1)
 	}

@@ -31,22 +31,10 @@ func (v *verified) hash(credentials string) [32]byte {
 	return sha256.Sum256(append(append(room[:0], v.key[:]...), credentials...))
 }
 
-// name tells whose credentials they were when they were verified.
-func (v *verified) name(h [32]byte) (name string, there bool) {
-	a, there := v.accounts.Get(h)
-	if !there {
-		return "", false
-	}
-	return a.User.Name, true
-}
-
-// is tells whether the credentials are known to be right for an account.
-func (v *verified) is(h [32]byte, a *Account) bool {
-	if a == nil {
-		return false
-	}
+// account is the one that the credentials are known to be right for, nil if none is known.
+func (v *verified) account(h [32]byte) *Account {
 	known, _ := v.accounts.Get(h)
-	return known == a
+	return known
 }
 
 func (v *verified) put(h [32]byte, a *Account) { v.accounts.Add(h, a) }

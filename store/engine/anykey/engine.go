@@ -113,7 +113,12 @@ type database struct {
 }
 
 func (d *database) View(ctx context.Context, fn func(engine.Reader) error) error {
-	return d.DB.View(ctx, func(r engine.Reader) error { return fn(&reader{r, d.layout}) })
+	v := viewings.Get().(*viewing)
+	v.layout, v.fn = d.layout, fn
+	err := d.DB.View(ctx, v.run)
+	v.reader, v.fn = reader{}, nil
+	viewings.Put(v)
+	return err
 }
 
 func (d *database) Update(ctx context.Context, fn func(engine.Tx) error) error {

@@ -2,6 +2,7 @@ package anykey
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/tododb/tododb/store/engine"
 )
@@ -10,6 +11,25 @@ import (
 type reader struct {
 	engine.Reader // the engine's
 	*layout
+}
+
+// viewing is one use of a snapshot.
+type viewing struct {
+	reader                           // for the time of the snapshot
+	fn     func(engine.Reader) error // gets it
+	run    func(engine.Reader) error // use, made once
+}
+
+// viewings are kept: every request makes some.
+var viewings = sync.Pool{New: func() any {
+	v := &viewing{}
+	v.run = v.use
+	return v
+}}
+
+func (v *viewing) use(r engine.Reader) error {
+	v.Reader = r
+	return v.fn(&v.reader)
 }
 
 // Stamp is part of engine.Stamped. Where the engine has no other processes there is one stamp.
