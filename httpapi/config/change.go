@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"maps"
+
+	"github.com/tododb/tododb/store/durable"
 )
 
 // Watch calls a function after every change, one change after the other. The new values are
@@ -160,7 +162,7 @@ func (c *Config) write(n Name, want map[Name]string, change func(*file)) error {
 		return &FormError{n, part}
 	}
 	if c.opt.Local != "" {
-		if err := save(text, c.opt.Local); err != nil {
+		if err := durable.Replace(c.opt.Local, text, 0o600); err != nil { // it has secrets
 			return err
 		}
 	}

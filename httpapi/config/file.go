@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/tododb/tododb/store/durable"
 )
 
 // file is an ini file, line by line, in CouchDB's form. What a change does not concern stays
@@ -226,28 +223,3 @@ func (f *file) text() []byte {
 }
 
 func (f *file) clone() *file { return &file{slices.Clone(f.lines)} }
-
-// save replaces a file as a whole. It writes a new file, syncs it, renames it, and syncs the
-// rename too. The file has secrets, so only its owner may read it.
-func save(text []byte, path string) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp.Name()))
-		}
-	}()
-	_, err = tmp.Write(text)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return durable.Names(filepath.Dir(path))
-}
