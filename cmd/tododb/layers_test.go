@@ -38,7 +38,7 @@ var layers = []layer{
 	{"cmd/tododb", []string{"cmd/tododb/...", "httpapi/...", "replicate/...", "store/..."}, []string{bbolt}},
 	{"cmd/tododb/authority", []string{"store/durable"}, []string{bbolt, web}},
 	{"cmd/tododb/doctor", []string{"store/health"}, []string{bbolt}},
-	{"cmd/tododb/transfer", []string{"httpapi/backups/client", "store/jsonscan"}, []string{bbolt, eng}},
+	{"cmd/tododb/transfer", []string{"httpapi/backups/client", "store/durable", "store/jsonscan"}, []string{bbolt, eng}},
 	{"httpapi", []string{"httpapi/...", "replicate", "store/...", "revtree"}, []string{bbolt, eng}},
 	{"httpapi/httpapitest", []string{"httpapi", "httpapi/config", "httpapi/snapshot", "store/..."}, []string{bbolt, eng}},
 	{"httpapi/config", []string{"store/durable"}, []string{bbolt, web}},

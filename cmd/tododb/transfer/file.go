@@ -13,6 +13,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/tododb/tododb/store/durable"
 )
 
 // Stdio is the name of standard input and output.
@@ -170,6 +172,8 @@ func (out *Output) Finish() error {
 	}
 	if err != nil {
 		os.Remove(out.file.Name())
+	} else {
+		err = durable.Names(filepath.Dir(out.name))
 	}
 	out.file = nil
 	return err
