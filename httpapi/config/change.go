@@ -132,14 +132,14 @@ func (c *Config) Delete(n Name, keep bool) (old string, found bool, err error) {
 func (c *Config) Reload() error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	common := c.common
 	if c.shared != nil {
-		common, err := c.shared.Read()
-		if err != nil {
+		var err error
+		if common, err = c.shared.Read(); err != nil {
 			return err
 		}
-		c.common = common
 	}
-	if err := c.read(); err != nil {
+	if err := c.read(c.shared, common); err != nil {
 		return err
 	}
 	c.tell()

@@ -53,7 +53,7 @@ type entry struct {
 // Open reads the settings. An error names the file, the setting, and the allowed values.
 func Open(opt Options) (*Config, error) {
 	c := &Config{opt: opt}
-	if err := c.read(); err != nil {
+	if err := c.read(nil, Common{}); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -64,8 +64,9 @@ func Open(opt Options) (*Config, error) {
 var errLost = errors.New("the file is missing or empty, and had settings when it was last read; put it back")
 
 // read reads the files, then the environment and the flags, which take precedence, and last what
-// a preset says of the rest. On an error nothing has changed.
-func (c *Config) read() error {
+// a preset says of the rest. shared is what has the settings of all processes, and common what they are.
+// On an error nothing has changed.
+func (c *Config) read(shared Shared, common Common) error {
 	filed, local, next := map[Name]string{}, &file{}, values{}
 	if c.opt.File != "" {
 		f, err := readFile(c.opt.File, true)
@@ -84,13 +85,13 @@ func (c *Config) read() error {
 		if len(values) == 0 && c.local != nil && len(c.local.values()) > 0 {
 			return &FileError{c.opt.Local, errLost}
 		}
-		if c.shared != nil {
+		if shared != nil {
 			maps.DeleteFunc(values, func(n Name, _ string) bool { return !own(n) })
 		}
 		next.add(values, OfLocal)
 		local = f
 	}
-	next.add(c.common.Values, OfShared)
+	next.add(common.Values, OfShared)
 	for _, from := range []struct {
 		values map[Name]string
 		origin Origin
@@ -103,7 +104,7 @@ func (c *Config) read() error {
 		next.add(from.values, from.origin)
 	}
 	next.addPreset()
-	c.filed, c.local = filed, local
+	c.filed, c.local, c.shared, c.common = filed, local, shared, common
 	c.now.Store(&next)
 	return nil
 }

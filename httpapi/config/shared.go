@@ -41,8 +41,7 @@ func (c *Config) Share(with Shared) error {
 	if err != nil {
 		return fmt.Errorf("read the settings of all processes: %w", err)
 	}
-	c.shared, c.common = with, common
-	if err := c.read(); err != nil {
+	if err := c.read(with, common); err != nil {
 		return err
 	}
 	c.tell()
