@@ -141,11 +141,9 @@ func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []
 		return
 	}
 	set := s.settings.Load()
-	seq := uint64(0)
-	if slices.ContainsFunc(channels, func(c Channel) bool { return c.MinChanges > 0 }) {
-		if seq, err = db.UpdateSeq(ctx); err != nil {
-			return
-		}
+	seq, err := seqFor(ctx, db, channels)
+	if err != nil {
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +154,7 @@ func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []
 	c := k.file(o)
 	most := c.most(u)
 	if ch, priority := find(channels, u.File, most); ch != nil {
-		if seq >= k.Seq+ch.MinChanges || ch.MinChanges == 0 {
+		if ch.enough(seq, k.Seq) {
 			s.enqueue(ch, o, priority)
 		}
 		return
@@ -168,6 +166,14 @@ func (s *Smoosh) judge(ctx context.Context, db store.Bare, o object, channels []
 		}
 	}
 	s.counts.add(o)
+}
+
+// seqFor is the update sequence of a database, if one of the channels asks how much has changed.
+func seqFor(ctx context.Context, db store.Bare, channels []Channel) (uint64, error) {
+	if slices.ContainsFunc(channels, func(c Channel) bool { return c.MinChanges > 0 }) {
+		return db.UpdateSeq(ctx)
+	}
+	return 0, nil
 }
 
 // enqueue puts an object into a channel and takes it out of the others. The caller holds mu.

@@ -63,6 +63,11 @@ func (c *Channel) priority(size, live int64) float64 {
 	return p
 }
 
+// enough tells whether a database has changed enough since a sequence.
+func (c *Channel) enough(seq, since uint64) bool {
+	return c.MinChanges == 0 || seq >= since+c.MinChanges
+}
+
 // open tells whether the channel works at a time.
 func (c *Channel) open(now time.Time) bool {
 	now = now.UTC()

@@ -326,6 +326,7 @@ func TestIgnoreAndOwnChannels(t *testing.T) {
 	if f := s.Figures(); f.Compactions > 0 {
 		t.Errorf("too few changes, and yet %+v", f)
 	}
+	set.Databases = slices.Clone(set.Databases) // the others are still read
 	set.Databases[0].MinChanges = 100
 	s.SetSettings(set)
 	s.Built("db", "none")
@@ -337,6 +338,47 @@ func TestIgnoreAndOwnChannels(t *testing.T) {
 	if size(t, st, "ignored") < 2*size(t, st, "db") {
 		t.Error("both were compacted")
 	}
+}
+
+// What only a count finds, because it was there before the process, needs as many changes.
+func TestCountedNeedsChanges(t *testing.T) {
+	eng := storetest.Engine(t)
+	st, err := store.Open(t.Context(), eng, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Create(t.Context(), "db"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := st.Bare(t.Context(), "db", "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	churn(t, db, 10)
+	db.Release()
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st, err = store.Open(t.Context(), eng, store.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	set := settings()
+	set.Databases[0].MinChanges = 1000
+	s := start(t, st, set, smoosh.Options{})
+	soon(t, "it is counted", func() bool { return s.Figures().Counted > 0 })
+	calm(t, s)
+	if f := s.Figures(); f.Compactions > 0 {
+		t.Errorf("after 500 changes of 1000, %+v", f)
+	}
+	enough := settings()
+	enough.Databases[0].MinChanges = 100
+	s.SetSettings(enough)
+	s.Built("db", "none") // an index that is not there
+	if _, err := storetest.Bare(t, st, "db").Write(t.Context(), []store.Edit{edit(`{"_id":"x"}`)}, store.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "it is compacted", func() bool { return s.Figures().Compactions > 0 })
 }
 
 // An index whose rows have changed is compacted; an index that nobody asks for is removed.

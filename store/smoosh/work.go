@@ -313,6 +313,15 @@ func (s *Smoosh) count(ctx context.Context, o object) {
 	default:
 		c.Live, err = s.opt.Indexes.Measure(slowly, db.Unguarded(), o.index)
 	}
+	set := s.settings.Load()
+	channels := set.Databases
+	if o.index != "" {
+		channels = set.Views
+	}
+	seq := uint64(0)
+	if err == nil {
+		seq, err = seqFor(ctx, db, channels)
+	}
 	if err != nil {
 		if ctx.Err() == nil && !gone(err) && !errors.Is(err, errOff) {
 			s.opt.Log.Error("cannot count what is in a file", "db", o.db, "index", o.index, "error", err)
@@ -322,17 +331,12 @@ func (s *Smoosh) count(ctx context.Context, o object) {
 		}
 		return
 	}
-	set := s.settings.Load()
-	channels := set.Databases
-	if o.index != "" {
-		channels = set.Views
-	}
 	s.mu.Lock()
 	s.figures.Counted++
 	k := s.ofInstance(db)
 	c.Spare = k.file(o).spare()
 	k.set(o, c)
-	if ch, priority := find(channels, c.Size, c.Live); ch != nil {
+	if ch, priority := find(channels, c.Size, c.Live); ch != nil && ch.enough(seq, k.Seq) {
 		s.enqueue(ch, o, priority)
 	}
 	s.mu.Unlock()
