@@ -88,9 +88,11 @@ type proxy struct {
 	stuck chan struct{}
 	once  sync.Once
 
-	mu    sync.Mutex // guards what follows
-	to    string
-	conns []net.Conn
+	mu     sync.Mutex // guards what follows
+	to     string
+	conns  []net.Conn
+	most   int    // how much of answers still passes, if broken is not nil
+	broken func() // called once, before the connections break
 }
 
 func newProxy(t *testing.T, port int) *proxy {
@@ -125,7 +127,8 @@ func newProxy(t *testing.T, port int) *proxy {
 				})
 			})
 			wg.Go(func() {
-				p.pass(s, c, func([]byte) bool {
+				p.pass(s, c, func(b []byte) bool {
+					p.breaks(len(b))
 					if !p.stall.Load() || !commits.Load() {
 						return true
 					}
@@ -155,6 +158,27 @@ func (p *proxy) pass(from, to net.Conn, ok func([]byte) bool) {
 			return
 		}
 	}
+}
+
+// breakAfter has all connections break, after something is done, once so many bytes of answers have passed.
+func (p *proxy) breakAfter(bytes int, do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.most, p.broken = bytes, do
+}
+
+// breaks counts bytes of an answer that are about to pass.
+func (p *proxy) breaks(bytes int) {
+	p.mu.Lock()
+	do := p.broken
+	if p.most -= bytes; do == nil || p.most >= 0 {
+		p.mu.Unlock()
+		return
+	}
+	p.broken = nil
+	p.mu.Unlock()
+	do()
+	p.cut()
 }
 
 // lead has new connections lead to a port.

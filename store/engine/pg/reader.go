@@ -64,9 +64,10 @@ func (r *reader) getLasts(spaces []engine.Space, found map[engine.Space]lastEntr
 	los, his := make([][]byte, len(spaces)), make([][]byte, len(spaces))
 	for i, s := range spaces {
 		los[i], his[i] = bounds(s, nil, nil)
-		found[s] = lastEntry{}
 	}
+	noneOf(spaces, found)
 	return query{sqlLasts, []any{r.db.id, los, his}, func(rows pgx.Rows) error {
+		noneOf(spaces, found)
 		for rows.Next() {
 			raw := rawValues(rows)
 			found[engine.Space(raw[0][0])] = lastEntry{r.arena.keep(raw[0][1:]), r.arena.keep(raw[1])}
@@ -75,10 +76,28 @@ func (r *reader) getLasts(spaces []engine.Space, found map[engine.Space]lastEntr
 	}}
 }
 
+// noneOf says of spaces that nothing is there.
+func noneOf(spaces []engine.Space, found map[engine.Space]lastEntry) {
+	for _, s := range spaces {
+		found[s] = lastEntry{}
+	}
+}
+
+// none says of keys that nothing is there, of those that are known.
+func none(keys [][]byte, found map[string][]byte) {
+	for _, k := range keys {
+		if found[string(k)] != nil {
+			found[string(k)] = nil
+		}
+	}
+}
+
 // getBoth is get and getLasts in one.
 func (r *reader) getBoth(keys [][]byte, found map[string][]byte, spaces []engine.Space, last map[engine.Space]lastEntry) query {
 	q := r.getLasts(spaces, last)
 	return query{sqlBoth, append([]any{r.db.id, keys}, q.args[1:]...), func(rows pgx.Rows) error {
+		none(keys, found)
+		noneOf(spaces, last)
 		for rows.Next() {
 			raw := rawValues(rows)
 			if b := raw[0][0]; b == 0 || b == 'f' {
@@ -100,6 +119,7 @@ func (r *reader) Get(s engine.Space, k []byte) (v []byte, err error) {
 		return v, nil
 	}
 	err = r.send(query{sqlGetOne, []any{r.db.id, at}, func(rows pgx.Rows) error {
+		v = nil
 		for rows.Next() {
 			v = r.arena.keep(rawValues(rows)[0])
 		}
@@ -138,6 +158,7 @@ func (r *reader) GetMulti(s engine.Space, ks [][]byte, fn func(i int, v []byte) 
 // get is a query for the values of keys of the table.
 func (r *reader) get(keys [][]byte, found map[string][]byte) query {
 	return query{sqlGet, []any{r.db.id, keys}, func(rows pgx.Rows) error {
+		none(keys, found)
 		for rows.Next() {
 			raw := rawValues(rows)
 			found[string(raw[0])] = r.arena.keep(raw[1])
@@ -155,6 +176,7 @@ func (r *reader) Last(s engine.Space) (k, v []byte, err error) {
 	}
 	lo, hi := bounds(s, nil, nil)
 	err = r.send(query{sqlLast, []any{r.db.id, lo, hi}, func(rows pgx.Rows) error {
+		k, v = nil, nil
 		for rows.Next() {
 			raw := rawValues(rows)
 			k, v = r.arena.keep(raw[0][1:]), r.arena.keep(raw[1])

@@ -15,7 +15,9 @@ import (
 type query struct {
 	sql  string
 	args []any
-	rows func(pgx.Rows) error // nil: it has none
+	// rows takes the rows; nil: there are none. If the connection breaks in the middle of them, it is called again with
+	// those of another snapshot: of the first ones it keeps nothing.
+	rows func(pgx.Rows) error
 }
 
 // The beginnings of transactions. The isolation level is said, since operators change the default.

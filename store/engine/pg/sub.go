@@ -58,6 +58,7 @@ func (h *handle) Subs(ctx context.Context) (names []string, err error) {
 	r := &session{ctx: ctx, db: h.database, pool: h.eng.readers, begin: beginRead, there: sqlThere}
 	defer r.end()
 	err = r.send(query{"select name from td_db where parent = $1 order by name", []any{h.id}, func(rows pgx.Rows) error {
+		names = nil
 		for rows.Next() {
 			names = append(names, string(rawValues(rows)[0]))
 		}
