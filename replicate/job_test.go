@@ -216,14 +216,21 @@ func TestWaiters(t *testing.T) {
 		}
 	}
 
-	cancelled := ask(t.Context())
-	<-asked
 	cancel := fmt.Appendf(request[:len(request)-1:len(request)-1], `,"cancel":true}`)
-	if _, _, err := m.Replicate(t.Context(), cancel, User{Admin: true}); err != nil {
-		t.Error(err)
-	}
-	if err := <-cancelled; !errors.Is(err, ErrCancelled) {
-		t.Errorf("who waits when it is cancelled got %v", err)
+	for range 50 { // who asked may hardly have begun to wait
+		cancelled := ask(t.Context())
+		<-asked
+		if _, _, err := m.Replicate(t.Context(), cancel, User{Admin: true}); err != nil {
+			t.Error(err)
+		}
+		select {
+		case err := <-cancelled:
+			if !errors.Is(err, ErrCancelled) {
+				t.Errorf("who waits when it is cancelled got %v", err)
+			}
+		case <-asked:
+			t.Fatal("what is cancelled begins again")
+		}
 	}
 
 	last := ask(t.Context())

@@ -89,19 +89,21 @@ func (m *Manager) join(ctx context.Context, spec Spec, user User) (*task, error)
 		req.origin = m.opt.Origin(ctx)
 	}
 	for {
-		t, err := m.joinNow(id, req)
-		if t == nil || !t.removed {
+		t, ending, err := m.joinNow(id, req)
+		if ending == nil {
 			return t, err
 		}
 		select {
-		case <-t.done:
+		case <-ending:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
-func (m *Manager) joinNow(id string, req Request) (t *task, err error) {
+// joinNow does not wait: ending is that of a job that is being stopped, nil if the caller has joined one. That one may be
+// cancelled at once, which is no reason to begin it again.
+func (m *Manager) joinNow(id string, req Request) (t *task, ending <-chan struct{}, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t = m.tasks[id]
@@ -109,15 +111,15 @@ func (m *Manager) joinNow(id string, req Request) (t *task, err error) {
 	case t == nil:
 		t, err = m.add(req)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	case t.removed:
-		return t, nil
+		return nil, t.done, nil
 	case t.req.Owner != Owner{} || !t.req.User.is(req.User):
-		return nil, &Taken{id, t.req.Owner}
+		return nil, nil, &Taken{id, t.req.Owner}
 	}
 	t.waiters++
-	return t, nil
+	return t, nil, nil
 }
 
 // quit notes that a request no longer waits. When none does, the one-time job is removed.
