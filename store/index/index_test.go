@@ -234,9 +234,9 @@ func (w *world) expire(t fataler, db *store.DB) {
 	}
 }
 
-// open returns the index, built up to now.
+// open returns the index, built up to now. With the race detector the largest one takes minutes.
 func (w *world) open(t fataler, db *store.DB, def *index.Definition) *index.Index {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	ix, err := w.m.Open(ctx, db, def)
 	if err != nil {
