@@ -130,15 +130,19 @@ func (p *public) obtain(ctx context.Context, log *slog.Logger) {
 
 // certificate returns what a browser would be shown. The manager cannot be interrupted while it asks the authority,
 // as it cannot while it renews: a server that stops does not wait for it.
-func (p *public) certificate(ctx context.Context, host string) (pair *tls.Certificate, err error) {
-	done := make(chan struct{})
+func (p *public) certificate(ctx context.Context, host string) (*tls.Certificate, error) {
+	type answer struct {
+		pair *tls.Certificate
+		err  error
+	}
+	done := make(chan answer, 1) // perhaps nobody hears it any more
 	go func() {
-		defer close(done)
-		pair, err = p.manager.GetCertificate(&tls.ClientHelloInfo{ServerName: host, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}})
+		pair, err := p.manager.GetCertificate(&tls.ClientHelloInfo{ServerName: host, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}})
+		done <- answer{pair, err}
 	}()
 	select {
-	case <-done:
-		return pair, err
+	case a := <-done:
+		return a.pair, a.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
