@@ -101,7 +101,11 @@ func filterRequest(ctx context.Context, db *store.DB, q *ChangesQuery) ([]byte, 
 	for name, value := range query {
 		values.Set(name, value)
 	}
-	req.UUID, req.Method, req.Query, req.Peer = newSessionID(), http.MethodGet, query, "127.0.0.1"
+	params, bad := design.NewQuery(query)
+	if bad != "" {
+		return nil, fmt.Errorf("the member %q of query_params is not JSON, which a filter function is to get", bad)
+	}
+	req.UUID, req.Method, req.Query, req.Peer = newSessionID(), http.MethodGet, params, "127.0.0.1"
 	req.Path = []string{db.Name(), "_changes"}
 	req.RequestedPath, req.RawPath = req.Path, "/"+escaped(db.Name())+"/_changes?"+escapedQuery(values)
 	req.Headers = map[string]string{"Accept": "application/json", "Host": "localhost"}

@@ -38,6 +38,7 @@ func TestFilterHereAndElsewhere(t *testing.T) {
 		"filters":{"mine":"function(doc, req){ return doc.owner === req.userCtx.name }",
 			"staff":"function(doc, req){ return req.userCtx.roles.indexOf(req.query.role) >= 0 && req.userCtx.db === 'db' }",
 			"secured":"function(doc, req){ return req.secObj.level === 7 && doc.n == req.query.n }",
+			"ranged":"function(doc, req){ return doc.n >= req.query.startkey[0] && req.query.descending === false && req.query.limited === '5' }",
 			"asked":"function(doc, req){ return doc.n && req.method === 'GET' && req.path.join(' ') === 'db _changes' && req.query.style === 'all_docs' && req.query.filter === 'd/asked' && req.info.db_name === 'db' && req.id === null && req.body === 'undefined' }"}},
 		{"_id":"_design/plain","views":{"v":{"map":"function(doc){ if (doc.n > 2) emit(1) }"}}}`
 	for i := range 6 {
@@ -66,6 +67,7 @@ func TestFilterHereAndElsewhere(t *testing.T) {
 		{`"filter":"d/staff","query_params":{"role":"staff"}`, admin, ""},
 		{`"filter":"d/staff","query_params":{"role":"_admin"}`, joe, ""},
 		{`"filter":"d/secured","query_params":{"n":4}`, joe, "doc4"},
+		{`"filter":"d/ranged","query_params":{"startkey":"[4]","descending":"false","limited":"5"}`, joe, "doc4 doc5"},
 		{`"filter":"d/asked"`, joe, "doc1 doc2 doc3 doc4 doc5"},
 		{`"filter":"_view","query_params":{"view":"plain/v"}`, joe, "doc3 doc4 doc5"},
 		{`"filter":"_view","query_params":{"view":"d/v"}`, joe, "doc1 doc2 doc3 doc4 doc5"},

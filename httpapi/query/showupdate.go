@@ -104,7 +104,7 @@ func (room *Room) Update(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		w.Header()["X-Couch-Update-Newrev"] = []string{result.Rev.String()}
-		w.Header()["X-Couch-Id"] = []string{result.ID}
+		w.Header()["X-Couch-Id"] = []string{wire.EscapeSegment(result.ID)}
 	}
 	return sendResponse(w, r, &resp, status)
 }

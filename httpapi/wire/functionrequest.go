@@ -28,6 +28,10 @@ func FunctionRequest(r *http.Request, db *store.DB, id *string, body []byte) ([]
 	if err != nil {
 		peer = r.RemoteAddr
 	}
+	params, bad := design.NewQuery(query.ByName())
+	if bad != "" {
+		return nil, ErrNotJSON
+	}
 	object, err := design.NewRequest(r.Context(), db)
 	if err != nil {
 		return nil, err
@@ -38,7 +42,7 @@ func FunctionRequest(r *http.Request, db *store.DB, id *string, body []byte) ([]
 	requestedOnly, _, _ := strings.Cut(requested, "?")
 	object.ID, object.UUID, object.Method, object.Peer = id, ExchangeOf(r).shared.ids.ID(), r.Method, peer
 	object.RequestedPath, object.Path, object.RawPath = PathParts(requestedOnly), path, r.URL.RequestURI()
-	object.Query, object.Headers, object.Form, object.Cookie = query.ByName(), headersOf(r), formOf(r, body), cookiesOf(r)
+	object.Query, object.Headers, object.Form, object.Cookie = params, headersOf(r), formOf(r, body), cookiesOf(r)
 	return json.Marshal(object)
 }
 

@@ -17,7 +17,7 @@ type Request struct {
 	RequestedPath []string          `json:"requested_path"`
 	Path          []string          `json:"path"`
 	RawPath       string            `json:"raw_path"`
-	Query         map[string]string `json:"query"`
+	Query         Query             `json:"query"`
 	Headers       map[string]string `json:"headers"`
 	Body          string            `json:"body"`
 	Peer          string            `json:"peer"`
@@ -44,6 +44,28 @@ func NewRequest(ctx context.Context, db *store.DB) (*Request, error) {
 	return &Request{
 		Info: db.AppendInfo(nil, info), UserCtx: db.UserCtx(), SecObj: security,
 		RequestedPath: []string{}, Path: []string{}, Body: NoBody,
-		Query: map[string]string{}, Headers: map[string]string{}, Form: map[string]string{}, Cookie: map[string]string{},
+		Query: Query{}, Headers: map[string]string{}, Form: map[string]string{}, Cookie: map[string]string{},
 	}, nil
+}
+
+// Query has the parameters of a request, each as a JSON value.
+type Query map[string]json.RawMessage
+
+// NewQuery returns parameters as functions see them: as texts, except for those of the range of a
+// view, which CouchDB reads first (chttpd_external:json_query_keys). If one of these is not JSON,
+// it returns its name instead.
+func NewQuery(params map[string]string) (query Query, bad string) {
+	query = make(Query, len(params))
+	for name, value := range params {
+		switch name {
+		case "key", "startkey", "endkey", "descending":
+			if !json.Valid([]byte(value)) {
+				return nil, name
+			}
+			query[name] = json.RawMessage(value)
+		default:
+			query[name], _ = json.Marshal(value) // every text can be written
+		}
+	}
+	return query, ""
 }
