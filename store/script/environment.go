@@ -51,7 +51,7 @@ func (rt *runtime) furnish() error {
 		return err
 	}
 	fn, _ := goja.AssertFunction(setup)
-	_, err = fn(goja.Undefined(), rt.js.ToValue(isLazy), rt.js.ToValue(maxText), rt.js.ToValue(maxArray))
+	_, err = fn(goja.Undefined(), rt.js.ToValue(isLazy), rt.js.ToValue(maxText), rt.js.ToValue(maxArray), rt.js.ToValue(rt.jsSpell))
 	return err
 }
 

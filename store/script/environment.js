@@ -1,6 +1,7 @@
 // What functions of design documents find beside the language. It is called with what Go
-// lends it: whether a value is part of a frozen document, and the limits of texts and arrays.
-(function (isLazy, maxText, maxArray) {
+// lends it: whether a value is part of a frozen document, the limits of texts and arrays, and what
+// spells the properties of characters out in a regular expression.
+(function (isLazy, maxText, maxArray, spell) {
 	'use strict';
 	var global = Function('return this')();
 
@@ -127,4 +128,21 @@
 		hidden(global[name].prototype, 'constructor', limited);
 		hidden(global, name, limited);
 	});
+
+	// goja knows no properties of characters in regular expressions.
+	(function (native) {
+		function spelled(args) {
+			var pattern = args[0], flags = args[1];
+			if (flags === undefined || String(flags).indexOf('u') < 0) return args;
+			return [spell(pattern instanceof native ? pattern.source : pattern), flags];
+		}
+		function RegExp(pattern, flags) {
+			if (!new.target) return apply(native, this, spelled(arguments));
+			return Reflect.construct(native, spelled(arguments), new.target === RegExp ? native : new.target);
+		}
+		Object.defineProperty(RegExp, 'prototype', {value: native.prototype, writable: false});
+		Object.defineProperty(RegExp, Symbol.species, Object.getOwnPropertyDescriptor(native, Symbol.species));
+		hidden(native.prototype, 'constructor', RegExp);
+		hidden(global, 'RegExp', RegExp);
+	})(RegExp);
 })

@@ -23,11 +23,11 @@ func compileFunction(name, source string) (*goja.Program, error) {
 		return nil, err
 	}
 	// A line comment at the end must not swallow the bracket.
-	p, asExpression := goja.Compile(name, "("+source+"\n)", false)
+	p, asExpression := compile(name, "("+source+"\n)")
 	if asExpression == nil {
 		return p, nil
 	}
-	p, err := goja.Compile(name, wrapAnonymous(source), false)
+	p, err := compile(name, wrapAnonymous(source))
 	if err != nil {
 		// The reading that came further tells of the mistake.
 		if lineOf(asExpression) > lineOf(err) {
@@ -49,7 +49,7 @@ func compileModule(name, source string) (*goja.Program, error) {
 	if err := checkSource(source); err != nil {
 		return nil, err
 	}
-	p, err := goja.Compile(name, "(function(module, exports, require){"+source+"\n})", false)
+	p, err := compile(name, "(function(module, exports, require){"+source+"\n})")
 	if err != nil {
 		return nil, compilationError("Module require('%s') raised error %s", name, syntaxMessage(err))
 	}

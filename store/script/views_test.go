@@ -75,6 +75,12 @@ func TestMap(t *testing.T) {
 		{"members", `{"b":1,"2":0,"a":1,"1":0}`, "function(doc){var k=[];for(var p in doc)k.push(p);emit(k,doc)}", `0 ["1","2","b","a"] {"1":0,"2":0,"b":1,"a":1}`},
 		{"has", `{"a":null}`, "function(doc){emit(['a' in doc,'b' in doc,doc.hasOwnProperty('a'),typeof doc.b],JSON.stringify(doc))}", `0 [true,false,true,"undefined"] "{\"a\":null}"`},
 		{"text", `{"s":"a\u00e9\ud83d\ude00\n"}`, "function(doc){emit(doc.s,doc.s.length)}", "0 \"aé😀\\n\" 5"},
+		{"properties of characters", `{"s":"Ähre, 2 naïve Ωs: ٣!"}`, `function(doc){emit(doc.s.split(/[^\p{L}\p{Nd}]+/u), [doc.s.match(/\p{Lu}/gu), doc.s.replace(new RegExp("\\P{Letter}", "ug"), ""), /^\p{Script=Greek}\p{Ll}/u.test("Ωs"), RegExp("\\p{Alphabetic}", "u").test("1")])}`,
+			`0 ["Ähre","2","naïve","Ωs","٣",""] [["Ä","Ω"],"ÄhrenaïveΩs",true,false]`},
+		{"properties beyond", `{}`, `function(){emit([/(?=\p{L})[^\p{Lu}]$/u.test("a"), /\p{Lo}/u.test("\u{20000}"), /^\P{L}$/u.test("\u{1F4A9}"), /\p{sc=Han}/u.exec("a漢")[0], /[\p{P}-]/u.test("-"), /\p{L}/.test("p{L}"), /\\p{1}/u.test("\\p"), /^\p{Any}\p{ASCII}\p{Upper}\p{Lower}\p{White_Space}$/u.test("äaÄä\u2003"), /\p{L}/iu.test("A")])}`,
+			`0 [true,true,true,"漢",true,true,true,true,true] null`},
+		{"unknown property", `{}`, `function(){try{new RegExp("\\p{Emojis}", "u")}catch(e){emit(e.name)}; emit([/a/ instanceof RegExp, new RegExp(/b/g).flags, RegExp("a").source, RegExp.name, /a/.constructor === RegExp])}`,
+			`0 "SyntaxError" null` + "\n" + `0 [true,"g","a","RegExp",true] null`},
 		{"throws", `{}`, "function(){emit(1);throw 'no'}", ""},
 		{"circle", `{}`, "function(){emit(1);var a=[];a.push(a);emit(a)}", ""},
 		{"fatal", `{}`, "function(){throw ['fatal','word','why']}", "word: why"},
@@ -140,7 +146,8 @@ func TestViewsLibrary(t *testing.T) {
 }
 
 func TestCompileErrors(t *testing.T) {
-	for _, source := range []string{"", "function(doc){ emit(doc.k ", "not a function", strings.Repeat("(", 1_000_000), strings.Repeat("!", 1_000_000) + "1", "function(){1n<<(2n**40n)}", strings.Repeat("x", maxSource+1), "5", "nothere", "for(;;);"} {
+	for _, source := range []string{"", "function(doc){ emit(doc.k ", "not a function", strings.Repeat("(", 1_000_000), strings.Repeat("!", 1_000_000) + "1", "function(){1n<<(2n**40n)}", strings.Repeat("x", maxSource+1), "5", "nothere", "for(;;);",
+		`function(doc){emit(/\p{Lx}/u)}`, `function(doc){emit(/\p{L/u)}`, `function(doc){emit(/` + strings.Repeat(`\p{L}`, 1000) + `/u)}`} {
 		v, err := CompileViews([]ViewFunctions{{Name: "v", Map: source}}, nil, Options{Timeout: 50 * time.Millisecond})
 		if err == nil {
 			err = v.Check()
