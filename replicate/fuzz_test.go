@@ -68,6 +68,7 @@ func TestSpecs(t *testing.T) {
 		`{"doc_ids":[1]}`:                   "parameter `doc_ids` must be an array of strings",
 		`{"source":{"nourl":1}}`:            "endpoint has an invalid url",
 		`{"worker_batch_size":0}`:           "parameter `worker_batch_size` must be a positive integer",
+		`{"http_connections":"many"}`:       "parameter `http_connections` must be a positive integer",
 		`{"doc_ids":["a"],"selector":{}}`:   "`doc_ids`,`filter`,`selector` are mutually exclusive",
 		`{"source":"http://","target":"b"}`: "endpoint has an invalid url",
 		`{"selector":5}`:                    "parameter `selector` must be a JSON object",
@@ -81,6 +82,11 @@ func TestSpecs(t *testing.T) {
 		if s.setDefaults(); err != nil || s.CheckpointInterval < 24*time.Hour || s.Source.Silence < 24*time.Hour || s.Source.Silence+waitForChange < s.Source.Silence {
 			t.Errorf("%s ms: a checkpoint every %v, a peer may be silent for %v, %v", ms, s.CheckpointInterval, s.Source.Silence, err)
 		}
+	}
+	// Numbers may be texts, and a replication is cancelled by what the answer to its start calls it.
+	s, err := ParseSpec([]byte(`{"worker_processes":"3","worker_batch_size":"7","http_connections":"5","checkpoint_interval":"9000","retries_per_request":"2","_local_id":"x+continuous"}`))
+	if err != nil || s.Workers != 3 || s.BatchSize != 7 || s.Connections != 5 || s.CheckpointInterval != 9*time.Second || s.Retries != 2 || s.ID != "x+continuous" {
+		t.Errorf("numbers as texts: %+v, %v", s, err)
 	}
 	a, err := ParseSpec([]byte(`{"source":"http://u:p@h/x","target":"y"}`))
 	if err != nil {

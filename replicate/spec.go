@@ -159,7 +159,7 @@ func (s *Spec) member(name string, v []byte) (err error) {
 		s.Filter.Selector = bytes.Clone(v)
 	case "doc_ids":
 		s.Filter.DocIDs, err = docIDs(v)
-	case "replication_id", "id":
+	case "replication_id", "id", "_local_id": // the last is how the answer to a start calls it
 		s.ID, err = jsonscan.Text(v)
 	}
 	return err
@@ -175,7 +175,11 @@ func boolean(name string, v []byte) (bool, error) {
 	return false, &BadRequest{fmt.Sprintf("parameter `%s` must be a boolean", name)}
 }
 
+// positive reads a number, which as in CouchDB may be a text.
 func positive(name string, v []byte) (n int, err error) {
+	if text, err := jsonscan.Text(v); err == nil {
+		v = []byte(text)
+	}
 	if err := json.Unmarshal(v, &n); err != nil || n < 1 {
 		return 0, &BadRequest{fmt.Sprintf("parameter `%s` must be a positive integer", name)}
 	}
