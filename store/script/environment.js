@@ -129,6 +129,38 @@
 		hidden(global, name, limited);
 	});
 
+	// What the standard keeps for old programs, in its annex B, and goja lacks. A map function that
+	// called one of these would throw, and nobody would see rows of the document.
+	hidden(Date.prototype, 'getYear', function getYear() { return this.getFullYear() - 1900; });
+	hidden(Date.prototype, 'setYear', function setYear(year) {
+		year = Math.trunc(year);
+		if (isNaN(year)) return this.setTime(year);
+		return this.setFullYear(year >= 0 && year <= 99 ? 1900 + year : year);
+	});
+	hidden(Date.prototype, 'toGMTString', Date.prototype.toUTCString);
+	[['Getter', 'get'], ['Setter', 'set']].forEach(function (kind) {
+		hidden(Object.prototype, '__define' + kind[0] + '__', function (name, accessor) {
+			var wanted = {enumerable: true, configurable: true};
+			wanted[kind[1]] = accessor;
+			Object.defineProperty(this, name, wanted);
+		});
+		hidden(Object.prototype, '__lookup' + kind[0] + '__', function (name) {
+			for (var object = this; object != null; object = Object.getPrototypeOf(object)) {
+				var found = Object.getOwnPropertyDescriptor(object, name);
+				if (found) return found[kind[1]];
+			}
+		});
+	});
+	[['anchor', 'a', 'name'], ['big', 'big'], ['blink', 'blink'], ['bold', 'b'], ['fixed', 'tt'], ['fontcolor', 'font', 'color'],
+		['fontsize', 'font', 'size'], ['italics', 'i'], ['link', 'a', 'href'], ['small', 'small'], ['strike', 'strike'],
+		['sub', 'sub'], ['sup', 'sup']].forEach(function (method) {
+		var tag = method[1], attribute = method[2];
+		hidden(String.prototype, method[0], function (value) {
+			var said = attribute ? ' ' + attribute + '="' + String(value).replace(/"/g, '&quot;') + '"' : '';
+			return '<' + tag + said + '>' + this + '</' + tag + '>';
+		});
+	});
+
 	// goja knows no properties of characters in regular expressions.
 	(function (native) {
 		function spelled(args) {

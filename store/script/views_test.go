@@ -75,6 +75,8 @@ func TestMap(t *testing.T) {
 		{"members", `{"b":1,"2":0,"a":1,"1":0}`, "function(doc){var k=[];for(var p in doc)k.push(p);emit(k,doc)}", `0 ["1","2","b","a"] {"1":0,"2":0,"b":1,"a":1}`},
 		{"has", `{"a":null}`, "function(doc){emit(['a' in doc,'b' in doc,doc.hasOwnProperty('a'),typeof doc.b],JSON.stringify(doc))}", `0 [true,false,true,"undefined"] "{\"a\":null}"`},
 		{"text", `{"s":"a\u00e9\ud83d\ude00\n"}`, "function(doc){emit(doc.s,doc.s.length)}", "0 \"aé😀\\n\" 5"},
+		{"for old programs", `{"d":"2012-03-04T05:06:07Z"}`, `function(doc){var d=new Date(doc.d), e=new Date(0), o={}; e.setYear(70); o.__defineGetter__("g",function(){return 5}); emit([d.getYear(), d.toGMTString(), e.getFullYear(), o.g, typeof o.__lookupGetter__("g"), typeof o.__lookupSetter__("g"), Object.keys(doc).length], ["a".link('x"y'), "b".bold()])}`,
+			`0 [112,"Sun, 04 Mar 2012 05:06:07 GMT",1970,5,"function","undefined",1] ["<a href=\"x&quot;y\">a</a>","<b>b</b>"]`},
 		{"properties of characters", `{"s":"Ähre, 2 naïve Ωs: ٣!"}`, `function(doc){emit(doc.s.split(/[^\p{L}\p{Nd}]+/u), [doc.s.match(/\p{Lu}/gu), doc.s.replace(new RegExp("\\P{Letter}", "ug"), ""), /^\p{Script=Greek}\p{Ll}/u.test("Ωs"), RegExp("\\p{Alphabetic}", "u").test("1")])}`,
 			`0 ["Ähre","2","naïve","Ωs","٣",""] [["Ä","Ω"],"ÄhrenaïveΩs",true,false]`},
 		{"properties beyond", `{}`, `function(){emit([/(?=\p{L})[^\p{Lu}]$/u.test("a"), /\p{Lo}/u.test("\u{20000}"), /^\P{L}$/u.test("\u{1F4A9}"), /\p{sc=Han}/u.exec("a漢")[0], /[\p{P}-]/u.test("-"), /\p{L}/.test("p{L}"), /\\p{1}/u.test("\\p"), /^\p{Any}\p{ASCII}\p{Upper}\p{Lower}\p{White_Space}$/u.test("äaÄä\u2003"), /\p{L}/iu.test("A")])}`,
