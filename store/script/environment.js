@@ -125,6 +125,11 @@
 			if (args[0] > maxArray || args[0] && args[0].length > maxArray) tooLong();
 			return Reflect.construct(native, args, target);
 		}});
+		// goja's instanceof refuses a Proxy.
+		var original = global[name], isInstance = Function.prototype[Symbol.hasInstance];
+		Object.defineProperty(original, Symbol.hasInstance, {value: function (value) {
+			return apply(isInstance, this === limited ? original : this, [value]);
+		}});
 		hidden(global[name].prototype, 'constructor', limited);
 		hidden(global, name, limited);
 	});
