@@ -166,19 +166,16 @@
 		});
 	});
 
-	// goja knows no properties of characters in regular expressions.
+	// goja knows no properties of characters in regular expressions. It splits texts fast only with
+	// its own constructor, so that is the species.
 	(function (native) {
-		function spelled(args) {
-			var pattern = args[0], flags = args[1];
-			if (flags === undefined || String(flags).indexOf('u') < 0) return args;
-			return [spell(pattern instanceof native ? pattern.source : pattern), flags];
-		}
 		function RegExp(pattern, flags) {
-			if (!new.target) return apply(native, this, spelled(arguments));
-			return Reflect.construct(native, spelled(arguments), new.target === RegExp ? native : new.target);
+			if (flags !== undefined && String(flags).indexOf('u') >= 0) pattern = spell(pattern instanceof native ? pattern.source : pattern);
+			if (!new.target) return native(pattern, flags);
+			return new.target === RegExp ? new native(pattern, flags) : Reflect.construct(native, [pattern, flags], new.target);
 		}
 		Object.defineProperty(RegExp, 'prototype', {value: native.prototype, writable: false});
-		Object.defineProperty(RegExp, Symbol.species, Object.getOwnPropertyDescriptor(native, Symbol.species));
+		Object.defineProperty(RegExp, Symbol.species, {get: function () { return this === RegExp ? native : this; }, configurable: true});
 		hidden(native.prototype, 'constructor', RegExp);
 		hidden(global, 'RegExp', RegExp);
 	})(RegExp);

@@ -282,6 +282,15 @@ func BenchmarkMap(b *testing.B) {
 			}
 		}
 	})
+	b.Run("words of a text", func(b *testing.B) {
+		m := mapper(b, Options{}, "", `function(doc){doc.name.split(/\s+/).forEach(function(word){emit(word)})}`)
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := m.Map(doc, func(int, []byte, []byte) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("lazy", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
