@@ -407,18 +407,17 @@ func (e *Engine) release(f *file) error {
 	last := f.handles == 0
 	if last {
 		delete(e.going, f)
-		if e.files[f.path] == f && f.unflushed() {
-			defer e.mu.Unlock()
-			if e.closed { // Close flushes it, and closes it
-				return nil
-			}
-			return f.rest()
-		}
 	}
 	if last && e.files[f.path] == f {
-		delete(e.files, f.path)
 		defer e.mu.Unlock() // so that nobody opens the file before it is closed
-		return f.close()
+		if e.closed && f.unflushed() {
+			return nil // Close flushes it, and closes it
+		}
+		rests, err := f.end(true)
+		if !rests {
+			delete(e.files, f.path)
+		}
+		return err
 	}
 	e.mu.Unlock()
 	if last {

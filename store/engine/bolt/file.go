@@ -356,6 +356,9 @@ func (f *file) tryBegin(writable bool) (tx *bbolt.Tx, over layers, err error) {
 		f.using.Add(1)
 		return nil, over, nil
 	}
+	if f.bolt == nil { // its last handle was closed just now
+		return nil, over, engine.ErrClosed
+	}
 	tx, err = f.bolt.Begin(writable)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		err = engine.ErrClosed
@@ -448,10 +451,17 @@ func (f *file) stayVirtual() bool {
 
 // close waits for calls under way.
 func (f *file) close() error {
+	_, err := f.end(false)
+	return err
+}
+
+// end closes the file once the calls under way have ended. What they have written may have to be flushed; if so, and if it may
+// rest until then, it does. The caller holds eng.mu then, and the file stays on its books.
+func (f *file) end(mayRest bool) (rests bool, err error) {
 	f.swap.Lock()
 	if f.closed {
 		f.swap.Unlock()
-		return nil
+		return false, nil
 	}
 	f.closed = true // also ends a compaction, soon
 	f.swap.Unlock()
@@ -461,30 +471,18 @@ func (f *file) close() error {
 	defer f.write.Unlock()
 	f.flush.Lock()
 	defer f.flush.Unlock()
-	return f.closeBolt()
-}
-
-// rest closes the file of a database that nobody has open any more, but that has layers to be flushed. The
-// caller holds eng.mu.
-func (f *file) rest() error {
-	f.swap.Lock()
-	f.closed = true // also ends a compaction, soon
-	f.swap.Unlock()
-	f.compacting.Lock()
-	defer f.compacting.Unlock()
-	f.write.Lock()
-	defer f.write.Unlock()
-	f.flush.Lock()
-	defer f.flush.Unlock()
+	if rests = mayRest && f.unflushed(); !rests {
+		return false, f.closeBolt()
+	}
 	f.resting = true
-	err := f.closeBolt()
+	err = f.sleep()
 	f.swap.Lock()
-	f.closed, f.bolt, f.opened = false, nil, nil
+	f.closed = false
 	f.swap.Unlock()
-	return err
+	return true, err
 }
 
-// resume ends that. The caller holds eng.mu.
+// resume ends the rest of a file. The caller holds eng.mu.
 func (f *file) resume() (err error) {
 	f.flush.Lock()
 	defer f.flush.Unlock()
