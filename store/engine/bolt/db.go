@@ -103,7 +103,7 @@ func growBy(size int64) int {
 }
 
 // commitError distinguishes a full disk, after which the file is unchanged, from a failing one,
-// after which nobody knows what is on it. by is the number of the transaction.
+// after which nobody knows what is on it. by is the number of the transaction. The caller holds flush.
 func (f *file) commitError(err error, by int) error {
 	if errors.Is(err, engine.ErrForeign) {
 		return err // bbolt met a damaged page before it wrote the meta page that makes a commit valid
@@ -116,6 +116,7 @@ func (f *file) commitError(err error, by int) error {
 		f.giveBack()
 		return err
 	}
+	f.shaky = true
 	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
 }
 
@@ -244,7 +245,7 @@ func (d *db) Watch() engine.Watcher { return d.file.watch.subscribe() }
 func (d *db) Close() (err error) {
 	d.once.Do(func() {
 		close(d.gone)
-		_ = d.file.findOut(d.file.eng.untilStop) // if this fails nothing is lost, but the journal is kept until it is opened again
+		_ = d.file.findOut(d.file.eng.untilStop) // else the flusher does
 		err = d.file.eng.release(d.file)
 	})
 	return err

@@ -124,6 +124,7 @@ type Engine struct {
 
 	rename     func(from, to string) error // os.Rename
 	commit     func(*bbolt.Tx) error       // that of bbolt
+	sync       func(*bbolt.DB) error       // that of bbolt, if a commit has failed
 	openLocked func(path string, flag int, mode os.FileMode, timeout time.Duration) (*os.File, error)
 	closeFirst bool           // files are closed before they are renamed or removed
 	wg         sync.WaitGroup // closings of files that were replaced
@@ -171,6 +172,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 		dir: dir, opt: opt, files: map[string]*file{}, going: map[*file]bool{}, lost: map[string]lost{}, busy: map[string]chan struct{}{},
 		rename:     os.Rename,
 		commit:     (*bbolt.Tx).Commit,
+		sync:       (*bbolt.DB).Sync,
 		openLocked: openLocked,
 		closeFirst: runtime.GOOS == "windows",
 		dues:       dues{of: map[*file]due{}, path: map[string][]*file{}},

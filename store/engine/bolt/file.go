@@ -53,6 +53,8 @@ type file struct {
 	flush      sync.Mutex // held to write to the file; taken before swap
 	dirty      *dirtySet  // guarded by flush; not nil while a compaction copies
 	saved      mark       // guarded by flush; the state of the file
+	byMark     mark       // guarded by flush; its state if transaction by took place
+	shaky      bool       // guarded by flush; what it shows may be in memory only
 	belowMark  mark       // guarded by flush; the state with layers.below
 	belowBytes int        // guarded by flush
 	belowKeys  int        // guarded by flush

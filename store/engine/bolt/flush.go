@@ -88,14 +88,19 @@ func (f *file) beginInto(ctx context.Context, top *tree) (_ *tx, err error) {
 		return nil, err
 	}
 	t := newTx(ctx, f, b)
-	if f.journaled {
-		if f.settle(b.ID()) {
-			top = nil
-		}
-		if err := errors.Join(t.apply(f.below), t.apply(top)); err != nil {
-			t.putSane()
-			return nil, f.over(b, &t.reader, nil, err)
-		}
+	took, err := f.settle(b.ID())
+	if took {
+		top = nil
+	}
+	if err == nil {
+		err = f.firm()
+	}
+	if err == nil && f.journaled {
+		err = errors.Join(t.apply(f.below), t.apply(top))
+	}
+	if err != nil {
+		t.putSane()
+		return nil, f.over(b, &t.reader, nil, err)
 	}
 	return t, nil
 }
@@ -121,7 +126,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 			return err
 		}
 		f.swap.Lock()
-		f.by = by
+		f.by, f.byMark = by, next
 		f.swap.Unlock()
 	}
 	f.dirty.add(t.touched) // even if the commit fails: nobody knows what it wrote
@@ -146,12 +151,7 @@ func (f *file) commitInto(ctx context.Context, t *tx) error {
 		f.wonders(before)
 	}
 	if f.journaled {
-		f.now, f.saved, f.direct = next, next, false
-		f.uncounted.Store(true)
-		f.lift()
-		f.eng.unpin(f, true)
-		f.eng.unpin(f, false)
-		f.eng.joined(f)
+		f.has(next)
 	}
 	return nil
 }
@@ -392,6 +392,9 @@ func (f *file) flushInto(ctx context.Context, m mark) (err error) {
 	if err := f.elsewhere(); err != nil {
 		return err
 	}
+	if err := f.firm(); err != nil {
+		return err
+	}
 	b, _, err := f.tryBegin(true)
 	if _, is := errors.AsType[stuckError](err); is {
 		f.swap.Lock()
@@ -434,24 +437,35 @@ func (f *file) flushInto(ctx context.Context, m mark) (err error) {
 
 // wake opens the file of a database that nobody has open. The caller holds flush.
 func (f *file) wake() error {
+	m, err := f.openAgain()
+	if err == nil && f.by != 0 {
+		if _, err = f.settled(m == f.byMark); err != nil {
+			err = errors.Join(err, f.sleep())
+		}
+	}
+	return err
+}
+
+// openAgain opens it, and makes sure that it is the one that the layers belong to.
+func (f *file) openAgain() (m mark, err error) {
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	id, at, err := f.openBolt()
 	if err != nil {
-		return err
+		return m, err
 	}
 	of, m := parseMark(at)
 	if f.hasBelow(m) {
 		f.saved = m
 	}
-	if id != f.id || of != f.eng.log.ID() || m != f.saved {
+	if id != f.id || of != f.eng.log.ID() || m != f.saved && (f.by == 0 || m != f.byMark) {
 		f.publish(nil)
 		err := f.bolt.Close()
 		f.bolt, f.opened = nil, nil
-		return errors.Join(f.damage("another file is in its place"), err)
+		return m, errors.Join(f.damage("another file is in its place"), err)
 	}
 	f.empty.Store(countFree(f.opened))
-	return nil
+	return m, nil
 }
 
 // hasBelow tells that a file with this mark has the lower layer, though the flush that wrote it has failed: its
