@@ -14,10 +14,15 @@ func Of(folder string) (Space, error) {
 	if err := unix.Statfs(folder, &st); err != nil {
 		return Space{}, fmt.Errorf("ask how full the disk of %s is: %w", folder, err)
 	}
-	block := uint64(st.Bsize)
+	return spaceOf(&st), nil
+}
+
+// spaceOf is what the system's answer says.
+func spaceOf(st *unix.Statfs_t) Space {
+	unit := unit(st)
 	free := uint64(max(int64(st.Bavail), 0))
 	return Space{
-		Used: (uint64(st.Blocks) - uint64(st.Bfree)) * block, Free: free * block,
-		Root: (max(uint64(st.Bfree), free) - free) * block,
-	}, nil
+		Used: (uint64(st.Blocks) - uint64(st.Bfree)) * unit, Free: free * unit,
+		Root: (max(uint64(st.Bfree), free) - free) * unit,
+	}
 }
