@@ -36,7 +36,7 @@ func (e *Engine) Aside(ctx context.Context, name string) (_ engine.Aside, err er
 	id := make([]byte, asideID)
 	rand.Read(id)
 	to := e.path(name)
-	path := strings.TrimSuffix(to, suffix) + "." + hex.EncodeToString(id) + asideSuffix
+	path := beside(to, "."+hex.EncodeToString(id)+asideSuffix, tempSuffix)
 	opt := e.opt
 	opt.NoSync = true
 	if err := makeFile(path, opt, newID(), fill(nil)); err != nil {

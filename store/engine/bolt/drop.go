@@ -170,7 +170,7 @@ func (e *Engine) takeAway(path string) error {
 		return os.Remove(path)
 	}
 	for at := time.Now().UTC(); ; at = at.Add(time.Second) { // the next second, if it was dropped twice in this one
-		kept := strings.TrimSuffix(path, suffix) + at.Format(".20060102.150405") + KeptSuffix
+		kept := beside(path, at.Format(".20060102.150405")+KeptSuffix, aheadSuffix)
 		if _, err := os.Lstat(kept); errors.Is(err, fs.ErrNotExist) {
 			return e.keep(path, kept)
 		} else if err != nil {

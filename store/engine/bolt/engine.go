@@ -223,6 +223,16 @@ func (e *Engine) path(name string) string {
 	return filepath.Join(e.dir, strings.ReplaceAll(name, "/", ".")+suffix)
 }
 
+// longestName is how many bytes the name of a file may have on nearly all systems. That of a database takes nearly as many.
+const longestName = 255
+
+// beside is the path of another file of the database at a path: its name ends in a tail, and may get a longer one later. The end
+// of a database's name that is too long for that is left out.
+func beside(path, tail, later string) string {
+	folder, name := filepath.Split(strings.TrimSuffix(path, suffix))
+	return filepath.Join(folder, name[:min(len(name), longestName-len(tail)-len(later))]+tail)
+}
+
 // subsPath is the folder of the sub-databases of the database in a file.
 func subsPath(path string) string { return strings.TrimSuffix(path, suffix) + subsSuffix }
 

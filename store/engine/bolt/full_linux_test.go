@@ -490,6 +490,12 @@ func TestCompactOnAFullDisk(t *testing.T) {
 // say that it was about to go.
 func TestDropCutShortOnAFullDisk(t *testing.T) {
 	t.Parallel()
+	for what, name := range map[string]string{"a name": "db", "the longest name": longest} {
+		t.Run(what, func(t *testing.T) { dropCutShort(t, name) })
+	}
+}
+
+func dropCutShort(t *testing.T, name string) {
 	disk := smallDisk(t, "3m")
 	var e *bolt.Engine
 	t.Cleanup(func() {
@@ -506,7 +512,7 @@ func TestDropCutShortOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	made(t, e, "other") // keeps the record in the journal that made the next one
-	db := made(t, e, "db")
+	db := made(t, e, name)
 	put(t, db, "small", "1")
 	put(t, db, "large", strings.Repeat("x", 50_000)) // only the file has it
 	if err := db.Close(); err != nil {
@@ -516,11 +522,11 @@ func TestDropCutShortOnAFullDisk(t *testing.T) {
 	if err := e.UseReserve(); !errors.Is(err, engine.ErrFull) {
 		t.Fatal(err)
 	}
-	if err := e.Drop(t.Context(), "db"); err != nil {
+	if err := e.Drop(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 	removed := killedCopy(t, before)
-	if err := os.Remove(filepath.Join(removed, "db.bolt")); err != nil {
+	if err := os.Remove(filepath.Join(removed, name+".bolt")); err != nil {
 		t.Fatal(err)
 	}
 	for what, dir := range map[string]string{"removed": removed, "done": killedCopy(t, dir)} {
@@ -534,11 +540,11 @@ func TestDropCutShortOnAFullDisk(t *testing.T) {
 			}
 			dir = killedCopy(t, dir)
 		}
-		if left, err := filepath.Glob(filepath.Join(dir, "db.*")); err != nil || len(left) > 0 {
+		if left, err := filepath.Glob(filepath.Join(dir, "d*.*")); err != nil || len(left) > 0 {
 			t.Errorf("%s: there is still %v, %v", what, left, err)
 		}
 	}
-	again, err := open(t, before, neverFlush).Open(t.Context(), "db")
+	again, err := open(t, before, neverFlush).Open(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,10 @@ package bolt
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/tododb/tododb/store/durable"
-	"github.com/tododb/tododb/store/engine"
 )
 
 // leavingSuffix ends the name of an empty file, NAME.ID.leaving, that says what recordLeave says, if there is no room in the
@@ -13,7 +13,7 @@ import (
 const leavingSuffix = ".leaving"
 
 func (e *Engine) leavingPath(d debt) string {
-	return strings.TrimSuffix(e.path(d.name), suffix) + "." + string(d.id) + leavingSuffix
+	return beside(e.path(d.name), "."+string(d.id)+leavingSuffix, "")
 }
 
 func (e *Engine) putLeaving(d debt) error {
@@ -40,35 +40,40 @@ func (e *Engine) removeLeaving(d debt) {
 	}
 }
 
-// readLeaving finds out what was about to go.
-func (e *Engine) readLeaving() (list []debt, err error) {
+// readLeaving finds the files of what was about to go.
+func (e *Engine) readLeaving() (paths []string, err error) {
 	entries, err := os.ReadDir(e.dir)
 	for _, entry := range entries {
-		name, is := strings.CutSuffix(entry.Name(), leavingSuffix)
-		at := strings.LastIndexByte(name, '.')
-		if is && at > 0 {
-			list = append(list, debt{strings.ReplaceAll(name[:at], ".", "/"), engine.DBID(name[at+1:])})
+		if strings.HasSuffix(entry.Name(), leavingSuffix) {
+			paths = append(paths, filepath.Join(e.dir, entry.Name()))
 		}
 	}
-	return list, err
+	return paths, err
 }
 
-// leave takes in what was about to go.
-func (v *recovery) leave(list []debt) {
-	for _, d := range list {
-		r := v.of[whose(d)]
-		if r != nil {
-			r.leave()
+// leave takes in what was about to go. A path does not tell the whole of a long name.
+func (v *recovery) leave(paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	of := map[string]whose{}
+	for w := range v.of {
+		of[v.eng.leavingPath(debt(w))] = w
+	}
+	for _, path := range paths {
+		w, known := of[path]
+		if known {
+			v.of[w].leave()
 		}
 		switch {
 		case v.eng.opt.AsItIs:
-		case r != nil && r.left: // there will be a debt
+		case known && v.of[w].left: // there will be a debt
 			if v.eng.leaving == nil {
 				v.eng.leaving = map[debt]bool{}
 			}
-			v.eng.leaving[d] = true
+			v.eng.leaving[debt(w)] = true
 		default:
-			_ = removeIfThere(v.eng.leavingPath(d)) // the next start tries again
+			_ = removeIfThere(path) // the next start tries again
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tododb/tododb/store/engine/bolt"
@@ -113,5 +114,50 @@ func dropAndKeep(t *testing.T, dir string, e *bolt.Engine) (back func()) {
 		if err := os.Rename(kept[0], filepath.Join(dir, "db.bolt")); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// longest is the longest name that the store gives a database.
+var longest = strings.Repeat("d", 238)
+
+// A database of the longest name can be made aside, replaced, and dropped though its file is kept, with what is set apart of it.
+func TestLongestName(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opt := neverFlush
+	opt.Kept = func() bool { return true }
+	e := open(t, dir, opt)
+	if err := made(t, e, longest).Close(); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := e.Aside(t.Context(), longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, aside, "a", "1")
+	if err := aside.Replace(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := e.Open(t.Context(), longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, db, "b", "1") // this goes to the file
+	put(t, db, "c", "1")
+	if err := errors.Join(e.SetApart(longest), db.Close(), e.Drop(t.Context(), longest)); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "d*"+bolt.KeptSuffix))
+	if err != nil || len(kept) != 1 {
+		t.Fatal(kept, err)
+	}
+	if err := os.Rename(kept[0], filepath.Join(dir, longest+".bolt")); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = e.Open(t.Context(), longest); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, db); !maps.Equal(got, map[string]string{"a": "1", "b": "1", "c": "1"}) {
+		t.Errorf("it has %v", got)
 	}
 }
