@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -21,6 +22,8 @@ type disk struct {
 	synced map[string]*inode // those that a power cut leaves
 	locked bool
 
+	// pins says that a file that is open is neither renamed nor removed, as on Windows.
+	pins bool
 	// fails says with which error a call fails; calls are named as in the interfaces.
 	fails func(call, name string) error
 	// before is called before anything changes.
@@ -35,6 +38,7 @@ type inode struct {
 	synced []byte
 	// loose are the writes since the last sync, whose sectors may be on the disk or not.
 	loose []looseWrite
+	open  int // how often it is open
 }
 
 type looseWrite struct {
@@ -85,7 +89,8 @@ func (d *disk) open(name string, write bool) (file, error) {
 	if i == nil {
 		return nil, fs.ErrNotExist
 	}
-	return &diskFile{d, i, name, write}, nil
+	i.open++
+	return &diskFile{d: d, i: i, name: name, write: write}, nil
 }
 
 func (d *disk) create(name string) (file, error) {
@@ -94,9 +99,20 @@ func (d *disk) create(name string) (file, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := &inode{}
+	if err := d.pinned(name); err != nil {
+		return nil, err
+	}
+	i := &inode{open: 1}
 	d.live[name] = i
-	return &diskFile{d, i, name, true}, nil
+	return &diskFile{d: d, i: i, name: name, write: true}, nil
+}
+
+// pinned says that a file cannot be renamed, replaced or removed. The caller holds mu.
+func (d *disk) pinned(name string) error {
+	if i := d.live[name]; d.pins && i != nil && i.open > 0 {
+		return fmt.Errorf("%s is open", name)
+	}
+	return nil
 }
 
 func (d *disk) rename(from, to string) error {
@@ -105,6 +121,9 @@ func (d *disk) rename(from, to string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := errors.Join(d.pinned(from), d.pinned(to)); err != nil {
+		return err
+	}
 	d.live[to] = d.live[from]
 	delete(d.live, from)
 	return nil
@@ -118,6 +137,9 @@ func (d *disk) remove(name string) error {
 	defer d.mu.Unlock()
 	if d.live[name] == nil {
 		return fs.ErrNotExist
+	}
+	if err := d.pinned(name); err != nil {
+		return err
 	}
 	delete(d.live, name)
 	return nil
@@ -147,7 +169,7 @@ func (d *disk) copied() *disk {
 	for _, names := range []struct{ from, to map[string]*inode }{{d.live, next.live}, {d.synced, next.synced}} {
 		for name, i := range names.from {
 			if were[i] == nil {
-				were[i] = &inode{slices.Clone(i.live), slices.Clone(i.synced), slices.Clone(i.loose)}
+				were[i] = &inode{live: slices.Clone(i.live), synced: slices.Clone(i.synced), loose: slices.Clone(i.loose)}
 			}
 			names.to[name] = were[i]
 		}
@@ -233,9 +255,15 @@ type diskFile struct {
 	i     *inode
 	name  string
 	write bool
+	once  sync.Once
 }
 
-func (f *diskFile) Close() error { return nil }
+func (f *diskFile) Close() error {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	f.once.Do(func() { f.i.open-- })
+	return nil
+}
 
 func (f *diskFile) Size() (int64, error) {
 	f.d.mu.Lock()

@@ -89,6 +89,7 @@ func TestModel(t *testing.T) {
 func modelRun(seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, 3))
 	w := newTeller(Options{SegmentBytes: 2000 + int64(random.IntN(4000))})
+	w.d.pins = random.IntN(2) == 0
 	tr := &trouble{random: random}
 	if err := w.open(); err != nil {
 		return err
@@ -242,33 +243,37 @@ func TestReleaseInFullSegment(t *testing.T) {
 	}
 }
 
-// Whoever fills a segment does not wait for the file of the next one: that is there by then.
+// Whoever fills a segment does not wait for the file of the next one: that is there by then, also where a file that is open cannot
+// be renamed.
 func TestNextSegmentIsThere(t *testing.T) {
 	t.Parallel()
 	const each = frameSize + lengthSize + 100
-	w := newTeller(Options{SegmentBytes: 6 * each})
-	if err := w.open(); err != nil {
-		t.Fatal(err)
-	}
-	for range 5 {
-		before := w.l.w.head.number
-		for w.l.w.head.number == before {
-			made := map[string]int{}
-			w.d.fails = func(call, name string) error { made[call+" "+name]++; return nil }
-			if err := w.append(100); err != nil {
-				t.Fatal(err)
-			}
-			if next := w.l.w.name(); w.l.w.head.number != before && (made["names "] > 0 || made["rename "+next] > 0 || made["sync "+next+tempSuffix] != 1) {
-				t.Errorf("the first record of %s made the calls %v", next, made)
+	for _, pins := range []bool{false, true} {
+		w := newTeller(Options{SegmentBytes: 6 * each})
+		w.d.pins = pins
+		if err := w.open(); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			before := w.l.w.head.number
+			for w.l.w.head.number == before {
+				made := map[string]int{}
+				w.d.fails = func(call, name string) error { made[call+" "+name]++; return nil }
+				if err := w.append(100); err != nil {
+					t.Fatal(err)
+				}
+				if next := w.l.w.name(); w.l.w.head.number != before && (made["names "] > 0 || made["rename "+next] > 0 || made["sync "+next] != 1) {
+					t.Errorf("pins %v: the first record of %s made the calls %v", pins, next, made)
+				}
 			}
 		}
-	}
-	if err := w.l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for name, i := range w.d.live {
-		if unbegun(i.live) {
-			t.Errorf("%s is left after an orderly end", name)
+		if err := w.l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for name, i := range w.d.live {
+			if unbegun(i.live) {
+				t.Errorf("%s is left after an orderly end", name)
+			}
 		}
 	}
 }

@@ -54,14 +54,16 @@ func (l *Log) makeNext(number uint64) *writer {
 			err = f.Sync()
 		}
 	}
-	if err == nil {
+	if err = errors.Join(err, f.Close()); err == nil { // some systems rename no file that is open
 		err = l.folder.rename(temp, name)
 	}
 	if err == nil {
 		err = l.folder.sync()
 	}
+	if err == nil {
+		next.file, err = l.folder.open(name, true)
+	}
 	if err != nil {
-		f.Close()
 		_ = errors.Join(l.folder.remove(temp), l.folder.remove(name)) // Open would remove them too
 		return nil
 	}
