@@ -142,9 +142,8 @@ func (e *Engine) strike(f *file, why error) {
 		}
 		f.swap.RUnlock()
 	}
-	if f.journaled && errors.Is(why, errReplaced) { // what the journal has of it is void: the other file counts as it stands
-		e.dues.forget(f)
-		e.debts = append(e.debts, debt{f.name, f.id})
+	if f.journaled && errors.Is(why, errReplaced) { // the other file counts as it stands
+		e.isVoid(f)
 	}
 }
 

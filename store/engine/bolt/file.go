@@ -420,6 +420,10 @@ func (f *file) elsewhere() error {
 	if unusable != nil || !gone {
 		return unusable // other errors say nothing about the file
 	}
+	return f.replaced()
+}
+
+func (f *file) replaced() error {
 	return fmt.Errorf("%w: %s: %w", engine.ErrForeign, f.path, errReplaced)
 }
 

@@ -451,6 +451,9 @@ func (f *file) openAgain() (m mark, err error) {
 	f.swap.Lock()
 	defer f.swap.Unlock()
 	id, at, err := f.openBolt()
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, f.replaced()
+	}
 	if err != nil {
 		return m, err
 	}
@@ -462,7 +465,7 @@ func (f *file) openAgain() (m mark, err error) {
 		f.publish(nil)
 		err := f.bolt.Close()
 		f.bolt, f.opened = nil, nil
-		return m, errors.Join(f.damage("another file is in its place"), err)
+		return m, errors.Join(f.replaced(), err)
 	}
 	f.empty.Store(countFree(f.opened))
 	return m, nil

@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,6 +67,79 @@ func TestReplacedInUse(t *testing.T) {
 		}
 		if _, err := e.Open(t.Context(), "db"); !errors.Is(err, engine.ErrNoDB) {
 			t.Errorf("%s after the file was removed: opening: %v", what, err)
+		}
+	}
+}
+
+// The same happens to a database that nobody has open while the journal has what its file lacks. It is what is there then, or
+// there is none; a crash does not change what it is, and the journal is not kept.
+func TestReplacedAtRest(t *testing.T) {
+	t.Parallel()
+	for _, removed := range []bool{false, true} {
+		for _, meets := range []string{"who opens it", "the flusher"} {
+			what := fmt.Sprintf("removed %v, %s meets it", removed, meets)
+			dir := t.TempDir()
+			e := open(t, dir, neverFlush)
+			put(t, made(t, e, "other"), "k", "v") // keeps the whole journal
+			path := filepath.Join(dir, "db.bolt")
+			db := made(t, e, "db")
+			var older []byte
+			for _, v := range []string{"older", "old"} {
+				put(t, db, "k", v)
+				if err := e.FlushOne("db"); err != nil {
+					t.Fatal(err)
+				}
+				if older == nil {
+					b, err := os.ReadFile(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					older = b
+				}
+			}
+			put(t, db, "k", "new")
+			if err := errors.Join(db.Close(), os.Remove(path)); err != nil {
+				t.Fatal(err)
+			}
+			if !removed {
+				if err := os.WriteFile(path, older, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			is := func(when string, e *bolt.Engine) {
+				t.Helper()
+				db, err := e.Open(t.Context(), "db")
+				if removed {
+					if !errors.Is(err, engine.ErrNoDB) {
+						t.Errorf("%s, %s: %v", what, when, err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatalf("%s, %s: %v", what, when, err)
+				}
+				if got := contents(t, db)["k"]; got != "older" {
+					t.Errorf("%s, %s: it has %q", what, when, got)
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if meets == "the flusher" {
+				if err := e.FlushOne("db"); !errors.Is(err, engine.ErrForeign) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			is("at once", e)
+			if !removed {
+				is("after a crash", open(t, killedCopy(t, dir), neverFlush))
+			}
+			if err := e.Flush(t.Context()); err != nil || e.Figures().Databases > 0 {
+				t.Errorf("%s: %v, and the journal is needed for %d databases", what, err, e.Figures().Databases)
+			}
+			if removed {
+				put(t, made(t, e, "db"), "k", "another")
+			}
 		}
 	}
 }

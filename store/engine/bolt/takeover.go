@@ -11,12 +11,20 @@ import (
 	"github.com/tododb/tododb/store/engine/journal"
 )
 
-// setAside stops using a database whose file is not the one that its layers belong to. The caller holds mu.
+// setAside stops using a database whose file is not the one that its layers belong to, or is gone. The caller holds mu.
 func (e *Engine) setAside(f *file, why error) {
-	e.opt.Noticed(why.Error() + ": it counts as it stands")
+	e.opt.Noticed(why.Error() + ": what is there counts as it stands")
 	delete(e.files, f.path)
-	e.dues.forget(f)
+	e.isVoid(f)
 	f.drop()
+}
+
+// isVoid says that what the journal has of a database is void. The caller holds mu.
+func (e *Engine) isVoid(f *file) {
+	e.dues.forget(f)
+	if !e.opt.AsItIs {
+		e.debts = append(e.debts, debt{f.name, f.id})
+	}
 }
 
 // takeOver gives a file that has just been opened what lies above it, if it was given up and is in order again.
