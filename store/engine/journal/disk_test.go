@@ -63,7 +63,7 @@ type diskLock struct{ d *disk }
 
 func (l diskLock) Close() error { l.d.locked = false; return nil }
 
-func (d *disk) lock(bool) (io.Closer, error) {
+func (d *disk) lock() (io.Closer, error) {
 	if d.locked {
 		return nil, errors.New("the folder is in use")
 	}

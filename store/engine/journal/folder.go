@@ -15,7 +15,7 @@ import (
 // folder is where the segments are. Tests have one that fails.
 type folder interface {
 	// lock keeps other processes away until what it returns is closed.
-	lock(create bool) (io.Closer, error)
+	lock() (io.Closer, error)
 	names() ([]string, error)
 	open(name string, write bool) (file, error)
 	create(name string) (file, error) // an empty one, whatever was there
@@ -45,12 +45,8 @@ type dir struct {
 
 const lockName = "lock"
 
-func (d dir) lock(create bool) (io.Closer, error) {
-	flag := os.O_RDWR
-	if create {
-		flag |= os.O_CREATE
-	}
-	f, err := os.OpenFile(d.path(lockName), flag, 0o600)
+func (d dir) lock() (io.Closer, error) {
+	f, err := os.OpenFile(d.path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

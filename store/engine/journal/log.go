@@ -119,7 +119,7 @@ func openIn(in folder, opt Options, replay func(at Pos, rec []byte) error) (_ *L
 	}
 	l := &Log{folder: in, opt: opt}
 	l.idle.L = &l.mu
-	if l.unlock, err = in.lock(true); err != nil {
+	if l.unlock, err = in.lock(); err != nil {
 		return nil, err
 	}
 	defer func() {
