@@ -94,12 +94,21 @@ func (t *light) toFile(more int) (_ bool, err error) {
 	if t.damaged != nil || int64(t.bytes+t.keys*weight+more) <= t.file.eng.opt.DirectBytes {
 		return false, t.damaged
 	}
-	if t.heavy, err = t.file.beginInto(t.ctx, t.over.top); err != nil {
+	if err := t.goOnInFile(); err != nil {
 		return false, err
 	}
-	t.heavy.filled = t.filled
 	t.own, t.chunks = nil, nil
 	return true, nil
+}
+
+// goOnInFile begins a transaction of the file with what this one has written.
+func (t *light) goOnInFile() error {
+	heavy, err := t.file.beginInto(t.ctx, t.over.top)
+	if err != nil {
+		return err
+	}
+	t.heavy, heavy.filled = heavy, t.filled
+	return nil
 }
 
 // Cursor walks what there is now: later writes of the transaction need not show.
@@ -224,17 +233,12 @@ func (f *file) updateLight(ctx context.Context, fn func(engine.Tx) error) (err e
 		return fn(t)
 	}()
 	if err == nil && t.heavy == nil && t.own != nil && !f.eng.take(t.cost(f.size.Load())) {
-		if t.heavy, err = f.beginInto(ctx, t.own); err != nil {
+		if err := t.goOnInFile(); err != nil {
 			return err
 		}
-		t.heavy.filled = t.filled
 	}
 	if t.heavy != nil { // a commit may wait for readers, so the snapshot of this one has ended
-		defer func() { err = f.endInto(t.heavy, recover(), err) }()
-		if err != nil || t.heavy.damaged != nil {
-			return err
-		}
-		return f.commitInto(ctx, t.heavy)
+		return f.endHeavy(ctx, t.heavy, err)
 	}
 	if err != nil {
 		return err
@@ -242,5 +246,21 @@ func (f *file) updateLight(ctx context.Context, fn func(engine.Tx) error) (err e
 	if err := errors.Join(ctx.Err(), f.stateNow()); err != nil || t.own == nil {
 		return err
 	}
-	return f.journal(ctx, recordWrite, t)
+	err = f.journal(ctx, recordWrite, t)
+	if !errors.Is(err, engine.ErrFull) {
+		return err
+	}
+	if err := t.goOnInFile(); err != nil { // the file may be on another disk
+		return err
+	}
+	return f.endHeavy(ctx, t.heavy, nil)
+}
+
+// endHeavy commits a transaction that has become one of the file, unless something has failed.
+func (f *file) endHeavy(ctx context.Context, t *tx, failed error) (err error) {
+	defer func() { err = f.endInto(t, recover(), err) }()
+	if failed != nil || t.damaged != nil {
+		return failed
+	}
+	return f.commitInto(ctx, t)
 }
