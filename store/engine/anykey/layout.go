@@ -39,7 +39,7 @@ func (l *layout) isLink(k []byte) bool { return len(k) == l.short+1 }
 // the name of the node in the deep one.
 func (l *layout) room(node []byte) int { return l.short - len(node) }
 
-// node is the beginning of all keys of the node that follows another, nil for a space, after
+// nodeAfter is the beginning of all keys of the node that follows another, nil for a space, after
 // some bytes.
 func nodeAfter(s engine.Space, node, chunk []byte) []byte {
 	h := sha256.New()

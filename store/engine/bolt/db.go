@@ -268,5 +268,5 @@ func (d *db) Size(ctx context.Context) (int64, error) {
 	return fi.Size(), nil
 }
 
-// bucket is the name of a space's bucket.
+// bucketName is the name of a space's bucket.
 func bucketName(s engine.Space) []byte { return []byte{byte(s)} }

@@ -113,7 +113,7 @@ func (l *layers) get(s engine.Space, k []byte) (it item, there bool) {
 	return it, there
 }
 
-// last finds the greatest key of a space in one layer.
+// lastOf finds the greatest key of a space in one layer.
 func lastOf(t *tree, s engine.Space) (it item, there bool) {
 	if t == nil {
 		return it, false
