@@ -135,7 +135,9 @@ func (e *Engine) strike(f *file, why error) {
 	f.struck = true
 	if e.files[f.path] == f {
 		delete(e.files, f.path)
-		e.going[f] = true
+		if f.handles > 0 || e.closed { // else nobody would take it off there; Close closes it
+			e.going[f] = true
+		}
 		f.swap.RLock()
 		if info, err := f.opened.Stat(); err == nil {
 			e.lost[f.path] = lost{info, why}

@@ -216,11 +216,11 @@ func (e *Engine) SettleAll() {
 	}
 }
 
-// Known is how many databases the engine has on its books.
+// Known is how many databases the engine has on its books, those included that are gone and in use.
 func (e *Engine) Known() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.files)
+	return len(e.files) + len(e.going)
 }
 
 // Needed is by how much the files may grow for what stands only in the journal.

@@ -137,6 +137,9 @@ func TestReplacedAtRest(t *testing.T) {
 			if err := e.Flush(t.Context()); err != nil || e.Figures().Databases > 0 {
 				t.Errorf("%s: %v, and the journal is needed for %d databases", what, err, e.Figures().Databases)
 			}
+			if e.Known() != 1 { // the other one
+				t.Errorf("%s: %d databases are known", what, e.Known())
+			}
 			if removed {
 				put(t, made(t, e, "db"), "k", "another")
 			}
