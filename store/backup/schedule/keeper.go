@@ -216,10 +216,14 @@ func (k *Keeper) work(ctx context.Context) {
 		}
 		next, planned := k.next(setup, last, tried)
 		k.show(setup, next, planned)
-		if !k.wait(ctx, next, planned) {
+		now, wanted := k.wait(ctx, next, planned)
+		if !now {
 			continue // something has changed
 		}
 		if setup = k.opt.Setup(); setup.Target != known || setup.Err != nil {
+			if wanted && setup.Target != "" && setup.Err == nil {
+				k.startHere() // in the target that there is now
+			}
 			continue
 		}
 		if setup.Plan.Continuous() {
@@ -258,14 +262,14 @@ func (k *Keeper) next(s Setup, last, tried time.Time) (at time.Time, planned boo
 	return at, true
 }
 
-// wait waits until it is time for a backup. It returns false if something else has to be looked at.
-func (k *Keeper) wait(ctx context.Context, at time.Time, planned bool) bool {
+// wait waits until it is time for a backup, or somebody wants one. It returns false if something else has to be looked at.
+func (k *Keeper) wait(ctx context.Context, at time.Time, planned bool) (now, wanted bool) {
 	k.mu.Lock()
-	now := k.now
+	wanted = k.now
 	k.now = false
 	k.mu.Unlock()
-	if now {
-		return true
+	if wanted {
+		return true, true
 	}
 	var due <-chan time.Time
 	if planned {
@@ -275,11 +279,11 @@ func (k *Keeper) wait(ctx context.Context, at time.Time, planned bool) bool {
 	}
 	select {
 	case <-ctx.Done():
-		return false
+		return false, false
 	case <-k.wake:
-		return false
+		return false, false
 	case <-due:
-		return !k.opt.Now().Before(at)
+		return !k.opt.Now().Before(at), false
 	}
 }
 

@@ -86,6 +86,44 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// Somebody who has set another target and wants a backup gets one there, also while the keeper is still looking at the old one.
+func TestWishBehindAnotherTarget(t *testing.T) {
+	t.Parallel()
+	repo, err := repository.Create(t.Context(), repository.NewFolder(t.TempDir()), repository.Keys{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(context.Context) (*repository.Repository, error) { return repo, nil }
+	setup := atomic.Pointer[Setup]{}
+	k := New(Options{
+		Source: backup.Local{Store: storetest.Open(t, store.Options{})}, Server: func() string { return "a server" },
+		Settings: func() map[string]map[string]string { return nil }, Log: slog.New(slog.DiscardHandler),
+		Setup: func() Setup { return *setup.Load() },
+	})
+	setup.Store(&Setup{Target: "slow", Open: func(context.Context) (*repository.Repository, error) {
+		setup.Store(&Setup{Target: "other", Open: open})
+		k.Changed()
+		if err := k.Start(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return repo, nil
+	}})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		k.Run(ctx)
+		close(ended)
+	}()
+	for end := time.Now().Add(10 * time.Second); k.State().Made == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Error("the backup is not made")
+			break
+		}
+	}
+	stop()
+	<-ended
+}
+
 // watchFunc is a Watch.
 type watchFunc func(context.Context) ([]string, error)
 
