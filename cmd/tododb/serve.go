@@ -71,7 +71,6 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	defer start.listening.close()
 	figures := metrics.New()
 	guard := disk.New(disk.Options{Folder: opt.data, Log: log})
-	guard.SetThresholds(diskThresholds(cfg))
 	cfg.Watch(func() { guard.SetThresholds(diskThresholds(cfg)) })
 	f, err := locked{dir: opt.data, at: start.at, lock: start.lock, cfg: cfg, figures: figures, noRoom: guard.NoRoomForWrites, log: log}.open(ctx)
 	if err != nil {

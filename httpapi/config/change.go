@@ -7,13 +7,14 @@ import (
 	"github.com/tododb/tododb/store/durable"
 )
 
-// Watch calls a function after every change, one change after the other. The new values are
-// in force then, and Set, Delete or Reload has not returned yet. The function may read
-// settings but must not change any.
+// Watch calls a function now, so that no change is missed since its caller has read, and after every
+// change, one change after the other. The new values are in force then, and Set, Delete or Reload has
+// not returned yet. The function may read settings but must not change any.
 func (c *Config) Watch(changed func()) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	c.watchers = append(c.watchers, changed)
+	changed()
 }
 
 // tell is called with changing held.

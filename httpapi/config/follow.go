@@ -8,8 +8,6 @@ import "sync/atomic"
 // what is still right. A result is never changed later.
 func Follow[T any](c *Config, read func(c *Config, old *T) *T) (now func() *T) {
 	var newest atomic.Pointer[T]
-	take := func() { newest.Store(read(c, newest.Load())) }
-	take()
-	c.Watch(take)
+	c.Watch(func() { newest.Store(read(c, newest.Load())) })
 	return newest.Load
 }

@@ -63,7 +63,7 @@ func TestSharedSettings(t *testing.T) {
 	if a.Bool("chttpd", "allow_jsonp") {
 		t.Error("what the file says of a setting of all processes counts")
 	}
-	heard := 0
+	heard := -1 // it is called at once, too
 	b.Watch(func() { heard++ })
 	old, _ := storage.Read()
 	if err := a.Set("couchdb", "max_document_size", "777"); err != nil {
