@@ -157,6 +157,9 @@ func (w *way) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	kept := &keptConn{Conn: c, way: w, chosen: chosen}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !kept.permitted(w.networks.Load()) { // what is allowed has changed since, and cut may have been there
+		return nil, errors.Join(ErrNetwork, c.Close())
+	}
 	w.conns[kept] = struct{}{}
 	return kept, nil
 }
@@ -175,12 +178,18 @@ func (c *keptConn) Close() error {
 	return c.Conn.Close()
 }
 
+// permitted tells whether it leads where its way may go.
+func (c *keptConn) permitted(n *Networks) bool {
+	to, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	return err != nil || c.chosen || n.permits(to, c.way.admin)
+}
+
 // cut ends the connections that are no longer allowed.
 func (w *way) cut(n *Networks) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.conns {
-		if to, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil && !c.chosen && !n.permits(to, w.admin) {
+		if !c.permitted(n) {
 			_ = c.Conn.Close() // whoever uses it notices, and closes it
 		}
 	}

@@ -234,6 +234,39 @@ func TestNetworksThatChange(t *testing.T) {
 	}
 }
 
+// A connection that is made while its network is refused does not stay.
+func TestNetworkThatIsRefusedMeanwhile(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 300 {
+		w := newWays(nil, nil)
+		w.setNetworks(Networks{Allowed: prefixes("127.0.0.0/8")})
+		one := w.way(wayKey{}, nil)
+		made := make(chan net.Conn, 1)
+		go func() {
+			c, _ := one.dial(t.Context(), "tcp", l.Addr().String())
+			made <- c
+		}()
+		there, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.setNetworks(Networks{Refused: prefixes("127.0.0.0/8")})
+		c := <-made
+		there.Close()
+		if c == nil {
+			continue
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("it can be used: %v", err)
+		}
+		c.Close()
+	}
+}
+
 // The environment's proxy may be anywhere, but nobody can use it to get around the check of
 // addresses: neither to a refused address, nor to a name that only the proxy knows.
 func TestTheEnvironmentsProxy(t *testing.T) {
