@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 
@@ -21,7 +23,7 @@ func addServeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("config", "", "file of settings, in CouchDB's ini form [TODODB_CONFIG]")
 	cmd.Flags().String("https", "", "also serve HTTPS: names of this server, for certificates of Let's Encrypt, or self, for an authority of this machine's own [TODODB_HTTPS]")
 	cmd.Flags().String("preset", "", "kind of client to be ready for: "+strings.Join(config.Presets, ", ")+" [TODODB_PRESET]")
-	cmd.Flags().String("origins", "", "origins of web pages that may use the server, with commas between [TODODB_ORIGINS]")
+	cmd.Flags().String("origins", "", "origins of web pages that may use the server, with commas between, such as https://notes.example.org; turns CORS on [TODODB_ORIGINS]")
 	cmd.Flags().String("log-level", "info", "lowest level that is logged: debug, info, warning, error or none [TODODB_LOG_LEVEL]")
 	cmd.Flags().String("log-format", "auto", "text, json, or auto: text on a terminal and JSON elsewhere [TODODB_LOG_FORMAT]")
 	completes(cmd, "preset", config.Presets...)
@@ -54,11 +56,12 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	byFlag := func(name string) bool { return cmd.Flags().Changed(name) }
 	listen, socket, level := byFlag("listen"), byFlag("socket"), byFlag("log-level")
 	preset, origins, https, storage := byFlag("preset"), byFlag("origins"), byFlag("https"), byFlag("storage")
-	for flag, variable := range map[string]string{
+	variables := map[string]string{
 		"data": "TODODB_DATA", "listen": "TODODB_LISTEN", "socket": "TODODB_SOCKET", "config": "TODODB_CONFIG",
 		"preset": "TODODB_PRESET", "origins": "TODODB_ORIGINS", "https": "TODODB_HTTPS", "storage": "TODODB_STORAGE",
 		"log-level": "TODODB_LOG_LEVEL", "log-format": "TODODB_LOG_FORMAT",
-	} {
+	}
+	for flag, variable := range variables {
 		if err := fromEnv(cmd, flag, variable); err != nil {
 			return serveOptions{}, err
 		}
@@ -74,10 +77,17 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 		}
 		return opt.environment
 	}
+	// named is what somebody wrote who set a flag: itself, or its variable.
+	named := func(byFlag bool, name string) string {
+		if byFlag {
+			return "--" + name
+		}
+		return variables[name]
+	}
 	if cmd.Flags().Changed("listen") {
-		host, port, err := net.SplitHostPort(flag("listen"))
+		host, port, err := hostPort(named(listen, "listen"), flag("listen"))
 		if err != nil {
-			return serveOptions{}, usagef("--listen: %w", err)
+			return serveOptions{}, err
 		}
 		into(listen)[config.Name{Section: "chttpd", Name: "bind_address"}] = host
 		into(listen)[config.Name{Section: "chttpd", Name: "port"}] = port
@@ -93,7 +103,7 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 	}
 	if cmd.Flags().Changed("log-level") {
 		if err := config.CheckLevel(flag("log-level")); err != nil {
-			return serveOptions{}, usagef("--log-level: %w", err)
+			return serveOptions{}, usagef("%s: %w", named(level, "log-level"), err)
 		}
 		into(level)[config.Name{Section: "log", Name: "level"}] = flag("log-level")
 	}
@@ -101,9 +111,34 @@ func serveFlags(cmd *cobra.Command) (serveOptions, error) {
 		into(preset)[config.Name{Section: "tododb", Name: "preset"}] = flag("preset")
 	}
 	if cmd.Flags().Changed("origins") {
+		if err := checkOrigins(flag("origins")); err != nil {
+			return serveOptions{}, usagef("%s: %w", named(origins, "origins"), err)
+		}
 		into(origins)[config.Name{Section: "cors", Name: "origins"}] = flag("origins")
 	}
 	return opt, nil
+}
+
+// hostPort takes apart what a flag says of where to listen.
+func hostPort(flag, address string) (host, port string, err error) {
+	if host, port, err = net.SplitHostPort(address); err != nil {
+		return "", "", usagef("%s: want HOST:PORT, such as 127.0.0.1:5984 or 0.0.0.0:5984, and not %q", flag, address)
+	}
+	return host, port, nil
+}
+
+// checkOrigins refuses what no browser sends as an origin: it would let nobody in, and say nothing.
+func checkOrigins(list string) error {
+	for one := range strings.SplitSeq(list, ",") {
+		one = strings.TrimSpace(one)
+		u, err := url.Parse(one)
+		if one == "" || one == "*" || err == nil && u.Host != "" && one == strings.ToLower(u.Scheme+"://"+u.Host) {
+			continue
+		}
+		return fmt.Errorf("want origins as browsers send them, such as https://notes.example.org or http://localhost:5173, "+
+			"in lower case and with nothing behind the name and the port, and not %q", one)
+	}
+	return nil
 }
 
 // settings reads the settings with which the server starts.

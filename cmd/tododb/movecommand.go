@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -135,9 +134,9 @@ func (q *moveRequest) open(ctx context.Context, storage string, create bool) (p 
 	p.dir = storage
 	p.folder, err = openOffline(ctx, storage, create, q.log)
 	if errors.Is(err, errInUse) && create {
-		err = fmt.Errorf("%w: a server, or another move", err)
+		err = fmt.Errorf("%w, a server or another move", err)
 	} else if errors.Is(err, errInUse) {
-		err = fmt.Errorf("%w: stop it; --listen has the move answer in its stead", err)
+		err = fmt.Errorf("%w; --listen has the move answer in its stead", err)
 	}
 	return p, err
 }
@@ -165,9 +164,9 @@ func (q *moveRequest) run(ctx context.Context) (err error) {
 
 // serving moves the databases of a folder while they are read.
 func (q *moveRequest) serving(ctx context.Context) error {
-	host, port, err := net.SplitHostPort(q.listen)
+	host, port, err := hostPort("--listen", q.listen)
 	if err != nil {
-		return usagef("--listen: %w", err)
+		return err
 	}
 	name, err := placeName(q.from)
 	if err != nil {

@@ -48,17 +48,32 @@ var presets = map[string][]presetValue{
 	},
 }
 
-// addPreset adds what the preset says that v names. Whatever anybody has set stays.
+// letIn is what the pages need that a command line or the environment names as origins, whatever
+// clients they have.
+var letIn = []presetValue{
+	{Name{"chttpd", "enable_cors"}, "true"},
+	{Name{"cors", "credentials"}, "true"},
+}
+
+// addPreset adds what the preset says that v names, and what goes with origins. Whatever anybody has
+// set stays.
 func (v values) addPreset() {
-	chosen := v[presetSetting].text
+	v.addWhereFree(presets[v[presetSetting].text], OfPreset)
+	// In a file, CORS is as in CouchDB: off until it is turned on.
+	if origins := v[Name{"cors", "origins"}]; origins.text != "" && (origins.from == OfEnvironment || origins.from == OfFlag) {
+		v.addWhereFree(letIn, origins.from)
+	}
+}
+
+func (v values) addWhereFree(some []presetValue, from Origin) {
 	var add []presetValue
-	for _, p := range presets[chosen] {
+	for _, p := range some {
 		if !v.decides(p.Name) {
 			add = append(add, p)
 		}
 	}
 	for _, p := range add {
-		v[p.Name] = entry{p.value, OfPreset}
+		v[p.Name] = entry{p.value, from}
 	}
 }
 

@@ -57,6 +57,42 @@ func TestPresetsGiveWay(t *testing.T) {
 	}
 }
 
+// Whoever names origins where the server is started wants their pages to work: PouchDB's too, which sends
+// credentials. A file turns CORS on by a line of its own, as in CouchDB.
+func TestNamedOriginsAreLetIn(t *testing.T) {
+	t.Parallel()
+	enabled, credentials, origins := config.Name{Section: "chttpd", Name: "enable_cors"}, config.Name{Section: "cors", Name: "credentials"}, config.Name{Section: "cors", Name: "origins"}
+	type named map[config.Name]string
+	for name, c := range map[string]struct {
+		file         string
+		flags, env   named
+		cors, secret string
+	}{
+		"a flag":                        {"", named{origins: "https://a.example"}, nil, "true", "true"},
+		"the environment":               {"", nil, named{origins: "https://a.example"}, "true", "true"},
+		"every origin":                  {"", named{origins: "*"}, nil, "true", "false"},
+		"none":                          {"", named{origins: ""}, nil, "false", "false"},
+		"a file":                        {"[cors]\norigins = https://a.example\n", nil, nil, "false", "false"},
+		"a flag, and a file says off":   {"[chttpd]\nenable_cors = false\n", named{origins: "https://a.example"}, nil, "false", "true"},
+		"a flag, and no credentials":    {"[cors]\ncredentials = false\n", named{origins: "https://a.example"}, nil, "true", "false"},
+		"a flag, with a preset as well": {"[tododb]\npreset = pouchdb\n", named{origins: "https://a.example"}, nil, "true", "true"},
+	} {
+		file := filepath.Join(t.TempDir(), "tododb.ini")
+		if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := config.Open(config.Options{File: file, Flags: c.flags, Environment: c.env})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := cfg.ShowOne(enabled)
+		secret, _ := cfg.ShowOne(credentials)
+		if got.Value != c.cors || secret.Value != c.secret {
+			t.Errorf("%s: enable_cors %s, credentials %s", name, got.Value, secret.Value)
+		}
+	}
+}
+
 // A setting of a preset can be changed like any other, and its own file does not have it.
 func TestPresetsAreNotKept(t *testing.T) {
 	t.Parallel()

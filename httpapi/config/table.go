@@ -44,7 +44,7 @@ var table = []Setting{
 	{Name{"x_frame_options", "hosts"}, "", List, 0, "names of this server, such as https://example.com, under which it says ALLOW-FROM itself, or *"},
 	{Name{"chttpd", "admin_only_all_dbs"}, "true", Bool, 0, "only administrators may list the databases (_all_dbs, _dbs_info); if false, everybody may, and _dbs_info tells of those that its user may read"},
 	{Name{"chttpd", "max_http_request_size"}, "4294967296", Size, Older, "bytes that the body of one request may have, after decompression"},
-	{Name{"chttpd", "enable_cors"}, "false", Bool, Older, "answer web pages of other origins, according to [cors]"},
+	{Name{"chttpd", "enable_cors"}, "false", Bool, Older, "answer web pages of other origins, according to [cors]; true if it is not set and --origins names some"},
 	{Name{"chttpd", "allow_jsonp"}, "false", Bool, Older, "JSONP: with a parameter callback, JSON is answered as a script that any web page may load, in the name of the user who looks at that page"},
 	{Name{"chttpd", "secure_rewrites"}, "true", Bool, Older, "rewrites of design documents stay in their database; false: whoever may write a design document can lead others' requests, with their rights, to any path of the server"},
 	{Name{"chttpd", "rewrite_limit"}, "100", Count, Older, "how often one request may be rewritten"},
@@ -55,7 +55,7 @@ var table = []Setting{
 	{Name{"chttpd", "WWW-Authenticate"}, "", Text, Older, "value of the header of that name in a 401, such as Basic realm=\"tododb\"; browsers then ask for a password"},
 
 	{Name{"cors", "origins"}, "", List, 0, "origins that may send requests, comma-separated, or *. A section [cors:HOST], such as [cors:notes.example.com], has these settings for requests to one host, without its port; [cors] has what it does not set"},
-	{Name{"cors", "credentials"}, "false", Bool, 0, "those origins may send cookies and credentials"},
+	{Name{"cors", "credentials"}, "false", Bool, 0, "those origins may send cookies and credentials; true if it is not set and --origins names some, but for *"},
 	{Name{"cors", "headers"}, "", List, 0, "request headers that they may send besides the usual ones, comma-separated"},
 	{Name{"cors", "methods"}, "", List, 0, "methods that they may use, comma-separated; empty: all methods of the API"},
 	{Name{"cors", "max_age"}, "600", Seconds, 0, "seconds for which a browser may remember the answer to a preflight request"},
