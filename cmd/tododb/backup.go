@@ -95,7 +95,7 @@ func (q *backupRequest) run(ctx context.Context) (err error) {
 		}
 		f, err := openOffline(ctx, q.data, false, log)
 		if err != nil {
-			return err
+			return orAskServer(err)
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		src, m.Server, m.Version = backup.Local{Store: f.store}, f.uuid, version

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -31,10 +32,25 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.Flags().AddFlagSet(serve.Flags())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%w; try %s --help", err, cmd.CommandPath()) })
 	root.AddCommand(serve, configCommand(), checkCommand(), doctorCommand(), compactCommand(), replicateCommand(), backupCommand(), restoreCommand(), moveCommand(), pgCommand(), versionCommand())
 	root.AddCommand(statusCommand(), dbCommand(), userCommand(), tokenCommand(), getCommand(), putCommand(), changesCommand(), importCommand(), exportCommand())
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Args = knownCommand
+		}
+	}
 	return root
+}
+
+// knownCommand is for help, which would otherwise answer any word with what it says of tododb.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	found, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return usagef("%s: no such command; try %s --help", strings.Join(args, " "), found.CommandPath())
+	}
+	return nil
 }
 
 func versionCommand() *cobra.Command {

@@ -20,7 +20,7 @@ import (
 )
 
 // errInUse says that another process has the data folder open.
-var errInUse = errors.New("the data folder is in use by another tododb")
+var errInUse = errors.New("the data folder is in use by another tododb; stop that one first")
 
 // folder is an open data folder: its databases and the lock that keeps others out.
 type folder struct {
@@ -40,6 +40,9 @@ func lockFolder(dir string, create bool) (_ *os.File, err error) {
 			err = fmt.Errorf("%w; tododb doctor --data %s says what is wrong", err, dir)
 		}
 	}()
+	if dir == "" { // else it would be the folder that the process happens to be in
+		return nil, usagef("--data: this is no name of a folder: %q", dir)
+	}
 	if create {
 		if err := makeFolder(dir); err != nil {
 			return nil, fmt.Errorf("create data folder: %w", err)
@@ -48,6 +51,8 @@ func lockFolder(dir string, create bool) (_ *os.File, err error) {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("open data folder: %s is not a folder", dir)
+	} else if _, err := os.Stat(filepath.Join(dir, "databases")); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open data folder: %s is no data folder: it has no folder databases; --data says which one is meant", dir)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -142,6 +147,14 @@ func lockAlone(f *os.File) error {
 	err := durable.Lock(f)
 	if errors.Is(err, durable.ErrLocked) {
 		return errInUse
+	}
+	return err
+}
+
+// orAskServer adds to errInUse what else commands can do that need no folder.
+func orAskServer(err error) error {
+	if errors.Is(err, errInUse) {
+		return fmt.Errorf("%w, or leave --data out: then the server is asked", err)
 	}
 	return err
 }

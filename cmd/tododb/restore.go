@@ -104,7 +104,7 @@ func (q *restoreRequest) run(ctx context.Context) (err error) {
 		}
 		f, err := openOffline(ctx, q.data, true, log)
 		if err != nil {
-			return err
+			return orAskServer(err)
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		sink = repository.Local{Store: f.store}

@@ -215,11 +215,57 @@ func TestOneFolderOneProcess(t *testing.T) {
 			t.Errorf("%s: %v", args[0], err)
 		}
 	}
+	if _, err := runFor(t, "backup", "there", "--data", dir); !errors.Is(err, errInUse) || !strings.Contains(err.Error(), "leave --data out") {
+		t.Errorf("backup: %v", err)
+	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := runFor(t, "check", "--data", dir); err != nil || out != "databases checked: 2, problems: 0\n" { // the server's own
 		t.Errorf("check afterwards: %q, %v", out, err)
+	}
+}
+
+// What is no data folder is left as it is: a check that found nothing to check would be taken for a good one.
+func TestWhatIsNoDataFolderIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, args := range [][]string{
+		{"check", "--data", dir}, {"compact", "--data", dir}, {"backup", "there", "--data", dir}, {"move", "--from", dir, "--to", filepath.Join(dir, "to")},
+	} {
+		if _, err := runFor(t, args...); err == nil || !strings.Contains(err.Error(), "no data folder") {
+			t.Errorf("%s: %v", args[0], err)
+		}
+	}
+	for _, args := range [][]string{{"serve", "--data", "", "--listen", "127.0.0.1:0"}, {"check", "--data", ""}, {"restore", "there", "--data", ""}} {
+		if _, err := runFor(t, args...); exitCode(err) != 2 || !strings.Contains(err.Error(), "--data") {
+			t.Errorf("%s in a folder without a name: %v", args[0], err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func TestWrongWordsSayWhatIsRight(t *testing.T) {
+	for says, args := range map[string][]string{
+		"want HOST:PORT":             {"serve", "--listen", "5984"},
+		"want origins":               {"serve", "--origins", "notes.example"},
+		"not \"https://a.example/\"": {"config", "--origins", "https://b.example,https://a.example/"},
+		"no such command":            {"help", "nope"},
+		"try tododb db --help":       {"help", "db", "creat"},
+		"try tododb serve --help":    {"serve", "--prot", "5984"},
+	} {
+		if _, err := runFor(t, args...); exitCode(err) != 2 || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v: %v; want %s", args, err, says)
+		}
+	}
+	t.Setenv("TODODB_LISTEN", "5984")
+	if _, err := runFor(t, "serve"); exitCode(err) != 2 || !strings.HasPrefix(err.Error(), "TODODB_LISTEN: want HOST:PORT") {
+		t.Errorf("from the environment: %v", err)
+	}
+	if out, err := runFor(t, "help", "db", "create"); err != nil || !strings.HasPrefix(out, "create makes a database") {
+		t.Errorf("%q, %v", out, err)
 	}
 }
 
