@@ -200,7 +200,7 @@ func TestCommandsForUsersAndTokens(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	password := func(text string) string {
-		m := regexp.MustCompile(`with the password (\w+), which`).FindStringSubmatch(text)
+		m := regexp.MustCompile(`^(?:added .* with|set) the password (?:of bob to )?(\w+), which`).FindStringSubmatch(text)
 		if m == nil {
 			t.Fatalf("no password in %q", text)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -68,6 +69,14 @@ func ownAddress() (best netip.Addr) {
 	return best
 }
 
+// plainPort is the port of plain HTTP at a base, or the usual one.
+func plainPort(base string) string {
+	if u, err := url.Parse(base); err == nil && u.Scheme == "http" && u.Port() != "" {
+		return u.Port()
+	}
+	return "5984"
+}
+
 // welcome says what a client needs to know. It never says a password twice.
 func welcome(out io.Writer, r *preset.Ready, base string, far bool) error {
 	var b strings.Builder
@@ -112,7 +121,7 @@ func welcome(out io.Writer, r *preset.Ready, base string, far bool) error {
 		if !strings.HasPrefix(base, "https:") {
 			also = "; phones want HTTPS too: --https self, or --https and the server's name"
 		}
-		fmt.Fprintf(&b, "preset %s: only this machine reaches that address. For others, start with --listen 0.0.0.0:5984%s\n", r.Preset, also)
+		fmt.Fprintf(&b, "preset %s: only this machine reaches that address. For others, start with --listen 0.0.0.0:%s%s\n", r.Preset, plainPort(base), also)
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil || !far || scan == "" {
 		return err

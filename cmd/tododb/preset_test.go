@@ -231,8 +231,9 @@ func TestPresetHeedsRulesForUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		base, out, stop := background(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--log-level", "none", "--config", file, "--preset", "rxdb")
-		if !strings.Contains(out.String(), c.says) {
-			t.Errorf("%s: prints\n%s", text, out)
+		_, port, _ := strings.Cut(base, "127.0.0.1:")
+		if got := out.String(); !strings.Contains(got, c.says) || !strings.Contains(got, "start with --listen 0.0.0.0:"+port+";") {
+			t.Errorf("%s: prints\n%s", text, got)
 		}
 		if got := get(t, base+c.path, "admin", "secret"); got != c.want {
 			t.Errorf("%s: GET %s: %d", text, c.path, got)

@@ -249,12 +249,13 @@ func TestWhatIsNoDataFolderIsLeftAlone(t *testing.T) {
 
 func TestWrongWordsSayWhatIsRight(t *testing.T) {
 	for says, args := range map[string][]string{
-		"want HOST:PORT":             {"serve", "--listen", "5984"},
-		"want origins":               {"serve", "--origins", "notes.example"},
-		"not \"https://a.example/\"": {"config", "--origins", "https://b.example,https://a.example/"},
-		"no such command":            {"help", "nope"},
-		"try tododb db --help":       {"help", "db", "creat"},
-		"try tododb serve --help":    {"serve", "--prot", "5984"},
+		"want HOST:PORT":                  {"serve", "--listen", "5984"},
+		"want origins":                    {"serve", "--origins", "notes.example"},
+		"not \"https://a.example/\"":      {"config", "--origins", "https://b.example,https://a.example/"},
+		"does not begin with postgres://": {"serve", "--storage", "mysql://db/notes", "--data", t.TempDir()},
+		"no such command":                 {"help", "nope"},
+		"try tododb db --help":            {"help", "db", "creat"},
+		"try tododb serve --help":         {"serve", "--prot", "5984"},
 	} {
 		if _, err := runFor(t, args...); exitCode(err) != 2 || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v: %v; want %s", args, err, says)

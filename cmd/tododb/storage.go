@@ -33,7 +33,7 @@ func storageFlag(cmd *cobra.Command) {
 
 // storageSetting is the setting that the flag stands for: a URL, or a file that has one.
 func storageSetting(value string) config.Name {
-	if isPostgres(value) || value == "" {
+	if strings.Contains(value, "://") || value == "" { // one that is not PostgreSQL's is no file either
 		return config.Name{Section: "storage", Name: "url"}
 	}
 	return config.Name{Section: "storage", Name: "url_file"}

@@ -187,10 +187,10 @@ func (p *newPassword) read(name string) (string, error) {
 	return first, err
 }
 
-// told says what was done, with a password that was made up.
-func (p *newPassword) told(out io.Writer, what, password string) error {
+// told says what was done, and behind the word the password if it was made up.
+func (p *newPassword) told(out io.Writer, what, word, password string) error {
 	if p.made {
-		what += " with the password " + password + ", which is not shown again"
+		what += " " + word + " " + password + ", which is not shown again"
 	}
 	_, err := fmt.Fprintln(out, what)
 	return err
@@ -247,7 +247,7 @@ func userAddCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.told(a.out, what, password)
+		return p.told(a.out, what, "with the password", password)
 	})
 }
 
@@ -320,7 +320,7 @@ func userPasswordCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.told(a.out, "set the password of "+name, password)
+		return p.told(a.out, "set the password of "+name, "to", password)
 	})
 }
 

@@ -82,6 +82,7 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	}
 	e.pooled = pooled(e.writers.Config())
 	var installation string
+	waits := false
 	err = e.retry(ctx, opt.Patience, func() error {
 		ctx, cancel := context.WithTimeout(ctx, roundTripLimit)
 		defer cancel()
@@ -97,6 +98,10 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		}
 		if errors.Is(err, ErrNoSchema) || errors.Is(err, ErrSchema) || errors.Is(err, ErrServer) {
 			return final{err}
+		}
+		if err != nil && passing(err) && !waits { // or whoever starts a server sees nothing at all meanwhile
+			waits = true
+			opt.Logger.Warn("the storage does not answer yet", "for another", opt.Patience.String(), "error", err)
 		}
 		return err
 	})
