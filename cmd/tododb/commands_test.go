@@ -302,6 +302,8 @@ func TestCommandsForDocuments(t *testing.T) {
 	if got := s.ok("", "get", "notes", "a", "--attachment", "t"); got != "hello" {
 		t.Errorf("%q", got)
 	}
+	s.fails(6, "there is no attachment u of document a in notes", "get", "notes", "a", "--attachment", "u")
+	s.fails(6, "there is no revision 9-a of document a in notes", "get", "notes", "a", "--rev", "9-a")
 	s.ok(strings.Replace(doc, "2.50", "2.5", 1), "put", "notes") // with its own _id and _rev
 	if got := s.ok("", "put", "notes", "b", s.file("doc.json", `{}`)); !strings.HasPrefix(got, "b 1-") {
 		t.Errorf("%q", got)

@@ -47,7 +47,14 @@ its attachments.`,
 		}
 		answer, err := a.Open(ctx, q)
 		if err != nil {
-			return a.noDocument(ctx, args, err)
+			what := "document " + args[1]
+			if rev != "" {
+				what = "revision " + rev + " of " + what
+			}
+			if attachment != "" {
+				what = "attachment " + attachment + " of " + what
+			}
+			return a.noDocument(ctx, args[0], what, err)
 		}
 		defer answer.Body.Close()
 		_, err = io.Copy(a.out, answer.Body)
@@ -55,19 +62,19 @@ its attachments.`,
 	})
 }
 
-// noDocument says what is missing.
-func (a *asking) noDocument(ctx context.Context, args []string, err error) error {
+// noDocument says what is missing in a database.
+func (a *asking) noDocument(ctx context.Context, db, what string, err error) error {
 	if errors.Is(err, store.ErrNoDB) {
-		return a.noDatabase(ctx, args[0])
+		return a.noDatabase(ctx, db)
 	}
 	refused, is := errors.AsType[*client.Refused](err)
 	switch {
 	case !is || refused.Status != http.StatusNotFound:
 		return err
 	case refused.Reason == "deleted":
-		return missingf("document %s of %s is deleted", args[1], args[0])
+		return missingf("%s of %s is deleted", what, db)
 	default:
-		return missingf("there is no document %s in %s: %s", args[1], args[0], refused.Reason)
+		return missingf("there is no %s in %s: %s", what, db, refused.Reason)
 	}
 }
 
@@ -148,7 +155,7 @@ func (a *asking) put(ctx context.Context, args []string, doc []byte, force bool)
 	} else if force {
 		rev, err := a.revision(ctx, args[0], id)
 		if err != nil {
-			return a.noDocument(ctx, []string{args[0], id}, err)
+			return a.noDocument(ctx, args[0], "document "+id, err)
 		}
 		if rev != "" {
 			q.Query = url.Values{"rev": {rev}}
@@ -169,7 +176,7 @@ func (a *asking) put(ctx context.Context, args []string, doc []byte, force bool)
 		return fmt.Errorf("document %s is there at revision %s. Put that into _rev to replace it, or say --force", id, now)
 	}
 	if err != nil {
-		return a.noDocument(ctx, []string{args[0], id}, err)
+		return a.noDocument(ctx, args[0], "document "+id, err)
 	}
 	if a.json {
 		return a.print(raw)

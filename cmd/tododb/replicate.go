@@ -117,6 +117,8 @@ func (q replicateRequest) run(ctx context.Context, dir string, out io.Writer) (e
 		select {
 		case end := <-ended:
 			switch {
+			case errors.Is(end.err, replicate.ErrNoDB) && !q.CreateTarget:
+				return fmt.Errorf("replicate: %w; --create-target makes a target that is not there", end.err)
 			case end.err != nil:
 				return fmt.Errorf("replicate: %w", end.err)
 			case !end.started:
