@@ -70,6 +70,9 @@ Each fault comes with its cure. The exit code is 8 if there is a fault.`,
 					return err
 				}
 			}
+			if cmd.Context().Err() != nil { // what was cut off would look like a fault of the server
+				return errors.New("interrupted: nothing is said of the server")
+			}
 			if err := printFindings(cmd, list); err != nil {
 				return err
 			}

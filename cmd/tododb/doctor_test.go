@@ -1,12 +1,27 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
+
+// What an interrupt has cut off is no fault of the server.
+func TestDoctorInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { cancel(); <-ctx.Done() }))
+	defer server.Close()
+	var out bytes.Buffer
+	if err := run(ctx, []string{"doctor", server.URL}, &out); exitCode(err) != 1 || !strings.Contains(err.Error(), "interrupted") || out.Len() > 0 {
+		t.Errorf("%v, and prints %s", err, out.String())
+	}
+}
 
 func TestDoctor(t *testing.T) {
 	t.Parallel()
