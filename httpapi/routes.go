@@ -175,7 +175,7 @@ func (s *Server) table() []Route {
 		// Closed to tokens: a replication has all the rights of the token's owner.
 		at("/_replicate/_check", "POST", does("POST", "replication", user, s.replications.Check)),
 		at("/_replicate...", "", does("", "replication", user, s.replications.Replicate)),
-		at("/_reload_query_servers...", "POST", does("POST", "server", admin, s.unbuiltForAdmin)),
+		at("/_reload_query_servers...", "POST", does("POST", "server", admin, s.operate.ReloadQueryServers)),
 
 		at("/_node", "", asks("", admin, s.operate.NoNode)),
 		first(s.operate.IsHere, at("/_node/{node}", "GET", asks("GET", admin, s.operate.Node))),

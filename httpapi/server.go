@@ -208,7 +208,7 @@ func New(opt Options) (*Server, error) {
 	s.query = query.New(query.Options{Access: s.access, Config: opt.Config, Designs: opt.Designs, Indexes: opt.Indexes, Opener: opt.Views, Finder: opt.Finder, Reroute: s.reroute})
 	s.operate = operate.New(operate.Options{
 		Access: s.access, Store: opt.Store, Config: opt.Config, Metrics: opt.Metrics, IDs: ids,
-		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh, Keeper: opt.Keeper,
+		Version: opt.Version, UUID: opt.UUID, Reload: opt.Reload, RenewFunctions: s.designs.Renew, CompactIndex: s.query.CompactIndex, Smoosh: opt.Smoosh, Keeper: opt.Keeper,
 		History: opt.History, Log: opt.Tail, Health: opt.Health, Members: opt.Members,
 	})
 	filters := &filter.Opener{Designs: s.designs, Views: opt.Views, Finder: opt.Finder}

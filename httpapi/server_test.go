@@ -90,6 +90,8 @@ func TestServerEndpoints(t *testing.T) {
 		{"GET", "/_replicate", "", true, 400, `{"error":"bad_request","reason":"Missing request body"}`, ""},
 		{"PUT", "/_replicate", "", true, 400, `{"error":"bad_request","reason":"invalid UTF-8 JSON"}`, ""},
 		{"POST", "/_replicate", "{}", true, 501, `~not_implemented`, ""},
+		{"POST", "/_reload_query_servers", "{}", true, 200, `{"ok":true}`, ""},
+		{"POST", "/_reload_query_servers", "{}", false, 401, `~unauthorized`, ""},
 		{"GET", "/_session", "", false, 200, `{"ok":true,"userCtx":{"name":null,"roles":[]},"info":{"authentication_handlers":["cookie","default"]}}`, ""},
 		{"GET", "/_session", "", true, 200, `{"ok":true,"userCtx":{"name":"admin","roles":["_admin"]},"info":{"authentication_handlers":["cookie","default"],"authenticated":"default"}}`, ""},
 		{"GET", "/_session?basic=true", "", false, 401, `{"error":"unauthorized","reason":"Please login."}`, ""},

@@ -25,6 +25,9 @@ type Options struct {
 	// Reload reads the files of Config again (Config.Reload), and does what else must be done then.
 	Reload func() error
 
+	// RenewFunctions has functions that are called from now on run in new processes.
+	RenewFunctions func()
+
 	// Smoosh compacts without being asked to (nil: nothing does).
 	Smoosh *smoosh.Smoosh
 	// Keeper backs the server up by itself (nobody does).
@@ -54,6 +57,7 @@ type Room struct {
 	version      string
 	uuid         string
 	reload       func() error
+	renew        func()
 	smoosh       *smoosh.Smoosh
 	keeper       Keeper
 	history      *metrics.History
@@ -68,7 +72,7 @@ type Room struct {
 func New(opt Options) *Room {
 	o := &Room{
 		access: opt.Access, store: opt.Store, config: opt.Config, metrics: opt.Metrics, uuids: opt.IDs,
-		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, smoosh: opt.Smoosh, keeper: opt.Keeper, history: opt.History, log: opt.Log, health: opt.Health, members: opt.Members, compactIndex: opt.CompactIndex,
+		version: opt.Version, uuid: opt.UUID, reload: opt.Reload, renew: opt.RenewFunctions, smoosh: opt.Smoosh, keeper: opt.Keeper, history: opt.History, log: opt.Log, health: opt.Health, members: opt.Members, compactIndex: opt.CompactIndex,
 		settings: config.Follow(opt.Config, readSettings),
 	}
 	if o.reload == nil {

@@ -54,6 +54,9 @@ func (c *Cache) Figures() Figures {
 	return Figures{Databases: c.sets.Len(), Bytes: c.size, Parsed: c.parsed.Load()}
 }
 
+// Renew has functions that are called from now on run in new processes (script.Host).
+func (c *Cache) Renew() { c.host.Renew() }
+
 // Find returns a design document by its id. The error may be store.ErrMissing or
 // store.ErrDeleted, or the guard's if the handle does not show the document.
 func (c *Cache) Find(ctx context.Context, db *store.DB, id string) (*Document, error) {

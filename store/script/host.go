@@ -39,6 +39,8 @@ type Host interface {
 	// Views returns the functions of views; lib is the design document's views.lib, a JSON
 	// object, or nil.
 	Views(owner string, views []ViewFunctions, lib []byte) ViewRunner
+	// Renew has later calls run in new processes; those under way go on. InProcess has none.
+	Renew()
 }
 
 // Runner calls functions of a design document. Documents, requests and the like are JSON; nil

@@ -21,6 +21,8 @@ func (h inProcess) Views(_ string, views []ViewFunctions, lib []byte) ViewRunner
 		reducers: make([]sync.Pool, len(views))}
 }
 
+func (inProcess) Renew() {}
+
 // local is a Runner on a Design.
 type local struct{ d *Design }
 

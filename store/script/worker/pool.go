@@ -72,6 +72,7 @@ type Pool struct {
 	idle     []*process // with code; the last is the most recently used
 	spare    []*process
 	spawning bool // a spare
+	renewed  int  // how often all processes were to be new ones
 }
 
 // code is what a worker runs.
@@ -155,12 +156,25 @@ func (p *Pool) Close() error {
 	return os.Remove(p.dir)
 }
 
+// Renew is part of script.Host: processes that are in a call end after it, and all others now.
+func (p *Pool) Renew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.renewed++
+	for _, list := range []*[]*process{&p.idle, &p.spare} {
+		for _, w := range *list {
+			w.kill(retired)
+		}
+		*list = nil
+	}
+}
+
 // add counts a process in, and a goroutine waits for its end; false: the pool is closed.
 func (p *Pool) add(w *process) bool {
 	p.began.Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.all[w] = struct{}{}
+	p.all[w], w.renewed = struct{}{}, p.renewed
 	p.done.Go(func() { p.reap(w) })
 	return !p.closed
 }
@@ -299,7 +313,9 @@ func (p *Pool) spawn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spawning = false
-	if err == nil {
+	if err == nil && w.renewed != p.renewed {
+		w.kill(retired)
+	} else if err == nil {
 		w.last = time.Now()
 		p.spare = append(p.spare, w)
 	}
@@ -351,6 +367,10 @@ func (p *Pool) giveBack(w *process, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || cause(w.cause.Load()) != unasked {
+		return
+	}
+	if w.renewed != p.renewed {
+		w.kill(retired)
 		return
 	}
 	select {

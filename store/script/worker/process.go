@@ -50,6 +50,7 @@ type process struct {
 	last   time.Time // when its last call ended
 
 	measured time.Time // when its size was read after a call
+	renewed  int       // pool.renewed when it was started
 
 	cause  atomic.Int32
 	exited chan struct{} // closed when the process has been waited for

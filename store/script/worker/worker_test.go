@@ -283,6 +283,42 @@ func TestGrownWorkersAreReplaced(t *testing.T) {
 	}
 }
 
+// Somebody who wants new processes has what is called afterwards run in them; who is in a call is not disturbed.
+func TestRenew(t *testing.T) {
+	p := newPool(t, worker.Options{})
+	d := design(p, map[string]any{
+		"shows":   map[string]string{"s": `function(){globalThis.n=(globalThis.n||0)+1;return String(n)}`},
+		"filters": map[string]string{"f": `function(){globalThis.m=(globalThis.m||0)+1;return m==2}`},
+	})
+	show := func(want string) {
+		t.Helper()
+		resp, err := d.Show(t.Context(), "s", nil, []byte("{}"))
+		if err != nil || string(resp.Body) != want {
+			t.Errorf("%q, %v; want %q", resp.Body, err, want)
+		}
+	}
+	match := func(f script.Matcher, want bool) {
+		t.Helper()
+		if pass, err := f.Match(t.Context(), []byte("{}")); err != nil || pass != want {
+			t.Errorf("passes %v, %v; want %v", pass, err, want)
+		}
+	}
+	f, err := d.Filter(t.Context(), "f", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match(f, false) // keeps its process
+	show("1")
+	show("2")
+	p.Renew()
+	show("1")
+	show("2")
+	match(f, true)
+	f.Release()
+	match(f, false)
+	f.Release()
+}
+
 // A call ends with who made it.
 func TestCallsEndWithTheirContext(t *testing.T) {
 	p := newPool(t, worker.Options{Timeout: time.Minute})
