@@ -22,6 +22,10 @@ type viewRange struct {
 	conflicts   bool
 	attachments attachments.Wanted
 
+	// docsOf is a sequence that the database had reached before a document was read, if the answer has
+	// documents and an entity tag.
+	docsOf uint64
+
 	// known, if not nil, gets the answer's entity tag and says whether the client already has
 	// the answer.
 	known func(etag string) bool
@@ -30,18 +34,21 @@ type viewRange struct {
 // errKnown ends an answer that the client has already.
 var errKnown = errors.New("not modified")
 
-// tag identifies the answer: by the last change of the rows or, if the answer has more than
-// rows, by the state of the whole database.
+// tag identifies the answer: by the last change of the rows, or by the sequence of the index if the answer
+// shows that. Documents are those of the database, which may be ahead of the index, so its state counts too.
 func (v *viewRange) tag(h view.Head) error {
 	if v.known == nil {
 		return nil
 	}
 	at := h.Changed
-	if v.includeDocs || v.updateSeq {
+	if v.updateSeq {
 		at = h.Seq
 	}
 	etag := append(append([]byte{'"'}, v.Definition().Signature...), '.')
 	etag = v.db.Seq(at).AppendTo(etag)
+	if v.includeDocs {
+		etag = v.db.Seq(v.docsOf).AppendTo(append(etag, '.'))
+	}
 	if v.known(string(append(etag, '"'))) {
 		return errKnown
 	}
@@ -108,6 +115,12 @@ func (v *viewRange) write(ctx context.Context, st *wire.Stream) error {
 	}
 	if v.reduce {
 		return v.writeReduced(ctx, st)
+	}
+	if v.known != nil && v.includeDocs {
+		var err error
+		if v.docsOf, err = v.db.UpdateSeq(ctx); err != nil {
+			return err
+		}
 	}
 	rows := viewRows{ctx: ctx, st: st, plan: v}
 	if err := v.Rows(ctx, v.number, &v.query, view.RowsTo{Head: rows.head, Row: rows.row, Flush: rows.flush}); err != nil {
