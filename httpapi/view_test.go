@@ -71,6 +71,10 @@ func TestViews(t *testing.T) {
 		{"GET", v + "?reduce=false&key=1&inclusive_end=false", "", 200, rows(2)},
 		{"GET", v + "?reduce=false&key=1&startkey_docid=d0003", "", 200, rows(3, row(3))},
 		{"GET", v + "?reduce=false&startkey_docid=d0003", "", 200, rows(0, row(0), row(1), row(2), row(3), row(4), row(5))},
+		// An empty id is before the ids of all documents.
+		{"GET", v + "?reduce=false&startkey=0&endkey=1&endkey_docid=", "", 200, rows(0, row(0), row(1))},
+		{"GET", v + "?reduce=false&descending=true&startkey=1&startkey_docid=", "", 200, rows(4, row(1), row(0))},
+		{"GET", v + "?reduce=false&startkey=1&startkey_docid=&endkey=1", "", 200, rows(2, row(2), row(3))},
 		{"POST", v + "?group=true&startkey_docid=d0003&endkey_docid=d0004", `{"keys":[0,1,2]}`, 200, "{\"rows\":[{\"key\":1,\"value\":3},{\"key\":2,\"value\":4}]}"},
 		{"POST", v + "/queries", `{"queries":[{"key":1},{"reduce":false,"key":0,"limit":1}]}`, 200,
 			"{\"results\":[{\"rows\":[{\"key\":null,\"value\":5}]}," + rows(0, row(0)) + "]}"},

@@ -72,11 +72,11 @@ func (q *Query) allRanges(view int, order collate.Order) ([]index.Range, error) 
 
 // between returns the range from one key to another.
 func (q *Query) between(view int, order collate.Order, from, to []byte) (rg index.Range, err error) {
-	start, err := bound(order, from, q.StartID, q.HasStartID)
+	start, err := bound(order, from, q.StartID)
 	if err != nil {
 		return rg, err
 	}
-	end, err := bound(order, to, q.EndID, q.HasEndID)
+	end, err := bound(order, to, q.EndID)
 	if err != nil {
 		return rg, err
 	}
@@ -85,21 +85,20 @@ func (q *Query) between(view int, order collate.Order, from, to []byte) (rg inde
 			return rg, &OrderError{q.Descending}
 		}
 	}
-	start.Past = q.Descending
-	end.Past = q.Descending == q.ExcludeEnd
+	// An empty id, unlike none, is before the ids of all documents.
+	start.Past = q.Descending && !(q.HasStartID && q.StartID == "")
+	end.Past = q.Descending == q.ExcludeEnd && !(q.HasEndID && q.EndID == "")
 	if q.Descending {
 		start, end = end, start
 	}
 	return index.Range{View: view, Low: start, High: end}, nil
 }
 
-func bound(order collate.Order, json []byte, id string, hasID bool) (b index.Bound, err error) {
+func bound(order collate.Order, json []byte, id string) (b index.Bound, err error) {
 	if json == nil {
 		return b, nil // an id without a key means nothing
 	}
+	b.ID = id
 	b.Key, err = order.AppendKey(nil, json)
-	if hasID {
-		b.ID = id
-	}
 	return b, err
 }
