@@ -179,7 +179,7 @@ func (ix *Index) changesRanges(sel *node) (ranges []index.Range, n int) {
 	prefixes := []string{arrayKey}
 	required := sel.required()
 	for _, f := range ix.Fields.Fields {
-		s := sel.spansOf(f, rows{id: f == "_id"})
+		s := sel.spansOf(f, rowsOf(f))
 		if s.whole() || !required[f] || len(s)*len(prefixes) > maxRanges {
 			break
 		}

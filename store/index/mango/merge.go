@@ -28,7 +28,7 @@ func (ix *Index) merges(s *Sort, sel *Selector) bool {
 	}
 	n := 1
 	for _, f := range ix.Fields.Fields[:before] {
-		all := sel.norm.spansOf(f, rows{id: f == "_id"})
+		all := sel.norm.spansOf(f, rowsOf(f))
 		if n *= len(all); n > maxMerged {
 			return false
 		}
@@ -107,7 +107,7 @@ func newMerger(ctx context.Context, ix *view.Index, of *Index, q *Query, after *
 // valuesBelow lists the prefixes that are one field longer.
 func (ix *Index) valuesBelow(ctx context.Context, of *view.Index, prefix string, field int, q *Query) (out []string, err error) {
 	f := ix.Fields.Fields[field]
-	for _, one := range q.Selector.norm.spansOf(f, rows{id: f == "_id"}) {
+	for _, one := range q.Selector.norm.spansOf(f, rowsOf(f)) {
 		if one.point {
 			out = append(out, prefix+one.lo)
 			continue

@@ -114,10 +114,10 @@ func orderOf(a, b []byte) int {
 }
 
 // noRange reports whether no value of the first field can match: then CouchDB does not look at
-// all, and its answer has no bookmark.
+// all, and its answer has no bookmark. The limits of ids say nothing here: ids compare by their bytes.
 func (ix *Index) noRange(s *Selector, compared []string) bool {
 	f := ix.Fields.Fields
-	return !ix.special() && len(f) > 0 && slices.Contains(compared, f[0]) && s.limitsOf(f[0]).empty
+	return !ix.special() && len(f) > 0 && !rowsOf(f[0]).id && slices.Contains(compared, f[0]) && s.limitsOf(f[0]).empty
 }
 
 // appendRange appends the keys at both ends of the range, as _explain shows them.

@@ -27,7 +27,7 @@ func (ix *Index) ranges(n *node) []index.Range { return ix.rangesBelow(arrayKey,
 func (ix *Index) rangesBelow(prefix string, n *node, from int) []index.Range {
 	var all []spans
 	for _, f := range ix.Fields.Fields[from:] {
-		all = append(all, n.spansOf(f, rows{id: f == "_id"}))
+		all = append(all, n.spansOf(f, rowsOf(f)))
 	}
 	return ix.within(prefix, all, maxRanges)
 }

@@ -77,6 +77,12 @@ type place struct {
 // rows is the order of the rows of an index.
 type rows struct{ id bool } // id: the field is _id, which compares by bytes
 
+// rowsOf is the order of a field's values in the rows of an index. Some names other than "_id" mean it too.
+func rowsOf(field string) rows {
+	p, err := parsePath(field)
+	return rows{id: err != nil || p.isID()}
+}
+
 func (r rows) exact() bool { return !r.id }
 
 func (rows) value(json []byte) (place, bool) {
