@@ -146,8 +146,7 @@ func judge(op string, arg []byte) error {
 	case "$mod":
 		_, _, ok = modulus(arg)
 	case "$size":
-		n, whole := wholeNumber(arg)
-		ok = kind == '0' && whole && n >= 0
+		_, ok = sizeOf(arg)
 	case "$regex":
 		if kind != '"' {
 			return invalidOperator(op)

@@ -2,7 +2,9 @@ package mango
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 
@@ -179,14 +181,17 @@ func (c *compiler) compileTest(n *node, isID bool) (test, error) {
 		want := text(n.arg)
 		return func(_ *match, v []byte) bool { return typeName(v) == want }, nil
 	case "$size":
-		size, _ := wholeNumber(n.arg)
+		size, _ := sizeOf(n.arg)
 		return func(_ *match, v []byte) bool {
-			return jsonscan.Kind(v) == '[' && int64(len(elements(v))) == size
+			return jsonscan.Kind(v) == '[' && len(elements(v)) == size
 		}, nil
 	case "$mod":
 		divisor, rest, _ := modulus(n.arg)
 		return func(_ *match, v []byte) bool {
 			n, err := strconv.ParseInt(string(v), 10, 64)
+			if errors.Is(err, strconv.ErrRange) {
+				return remainder(v, divisor) == rest
+			}
 			return err == nil && n%divisor == rest
 		}, nil
 	case "$all":
@@ -279,6 +284,28 @@ func modulus(arg []byte) (divisor, rest int64, ok bool) {
 	divisor, err1 := strconv.ParseInt(string(list[0]), 10, 64)
 	rest, err2 := strconv.ParseInt(string(list[1]), 10, 64)
 	return divisor, rest, err1 == nil && err2 == nil && divisor != 0 && divisor != -1<<63
+}
+
+// remainder is that of a whole number of any length, with the sign of the number.
+func remainder(number []byte, divisor int64) int64 {
+	by := uint64(max(divisor, -divisor))
+	rest := uint64(0)
+	for _, c := range bytes.TrimPrefix(number, []byte("-")) {
+		high, low := bits.Mul64(rest, 10)
+		low, carry := bits.Add64(low, uint64(c-'0'), 0)
+		rest = bits.Rem64(high+carry, low, by)
+	}
+	if number[0] == '-' {
+		return -int64(rest)
+	}
+	return int64(rest)
+}
+
+// sizeOf reads the argument of $size: a whole number that is not negative. No array has as many elements as a
+// number stands for that is out of range.
+func sizeOf(arg []byte) (size int, ok bool) {
+	size, ok = integer(arg)
+	return size, ok && size >= 0
 }
 
 // hasAll matches an array that has all the elements, or that is itself the only one listed.

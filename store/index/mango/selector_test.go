@@ -62,6 +62,7 @@ func TestMatch(t *testing.T) {
 		`{"m":{"$elemMatch":{"k":3}}}`:                   false,
 		`{"o":{"$keyMapMatch":{"$eq":"p"}}}`:             true,
 		`{"n":{"$mod":[3,2]}}`:                           true,
+		`{"t":{"$size":18446744073709551619}}`:           false, // 3 if it were cut off to 64 bits
 		`{"f":{"$mod":[2,0]}}`:                           false,
 		`{"s":{"$regex":"^.nal$"}}`:                      false,
 		`{"s":{"$regex":"^..nal$"}}`:                     true,
@@ -159,6 +160,28 @@ func BenchmarkMatch(b *testing.B) {
 	for b.Loop() {
 		if _, err := s.Match(context.Background(), doc); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Whole numbers of any length have a remainder, as in Erlang.
+func TestModulusOfLongNumbers(t *testing.T) {
+	for _, c := range []struct {
+		number  string
+		divisor string
+		rest    string
+	}{
+		{"9223372036854775807", "10", "7"},
+		{"9223372036854775808", "10", "8"},
+		{"-9223372036854775809", "10", "-9"},
+		{"123456789012345678901234567890", "1000", "890"},
+		{"123456789012345678901234567890", "-1000", "890"},
+		{"123456789012345678901234567890", "9223372036854775807", "4860475750367701695"},
+	} {
+		doc := &store.Document{ID: "a", Body: []byte(`{"n":` + c.number + `}`)}
+		ok, err := mustCompile(t, `{"n":{"$mod":[`+c.divisor+`,`+c.rest+`]}}`).Match(t.Context(), doc)
+		if !ok || err != nil {
+			t.Errorf("%s modulo %s is not %s: %v", c.number, c.divisor, c.rest, err)
 		}
 	}
 }
