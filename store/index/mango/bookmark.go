@@ -9,14 +9,15 @@ import (
 
 // bookmark is where a query's answer ended: after a document's row. It names the index, so that
 // the next page comes from the same one, whatever was written or indexed in the meantime. If
-// that index is gone, the bookmark is useless. It also says what the pages so far were read of
+// that index is gone, or the name has another one, the bookmark is useless. It also says what the pages so far were read of
 // (marks), so that a document that moves does not come twice.
 //
 //	version | bytes design document | bytes index | bytes key | bytes document id |
 //	bytes union | uvarint part | uvarint marks | marks times:
 //	  uvarint sequence | uvarint part | bytes key | bytes document id
+//	| bytes digest
 //
-// Version 1 ends after the document id.
+// Version 1 ends after the document id, version 2 before the digest.
 type bookmark struct {
 	ddoc, name string // both empty: all documents
 	key        string // JSON; empty for all documents
@@ -24,9 +25,10 @@ type bookmark struct {
 	union      string // the names of a union's indexes, "" if it is none
 	part       int    // of the union
 	marks      marks  // the last may end where the bookmark does; then it is written without key and id
+	digest     string // of the indexes (Plan.digest); "": unknown
 }
 
-const bookmarkVersion = 2
+const bookmarkVersion = 3
 
 // noBookmark is CouchDB's bookmark when nothing was found.
 const noBookmark = "nil"
@@ -49,6 +51,7 @@ func (m *bookmark) String() string {
 		}
 		add(one.key, one.id)
 	}
+	add(m.digest)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -59,7 +62,7 @@ func badBookmark(raw []byte) error {
 func parseBookmark(s string) (m bookmark, err error) {
 	bad := badBookmark(jsonscan.AppendString(nil, s))
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) == 0 || b[0] != 1 && b[0] != bookmarkVersion {
+	if err != nil || len(b) == 0 || b[0] < 1 || b[0] > bookmarkVersion {
 		return m, bad
 	}
 	version := b[0]
@@ -75,6 +78,9 @@ func parseBookmark(s string) (m bookmark, err error) {
 				return m, bad
 			}
 		}
+	}
+	if version > 2 {
+		m.digest = r.text()
 	}
 	if r.bad || len(r.rest) > 0 || m.id == "" || m.union == "" && (m.ddoc == "") != (m.key == "") || !isKey(m.key) {
 		return m, bad

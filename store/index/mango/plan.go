@@ -3,6 +3,7 @@ package mango
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"slices"
 	"strings"
 
@@ -236,11 +237,21 @@ func (p *Plan) favoured() (out []*candidate) {
 var errGone = &Error{"invalid_bookmark", "The bookmark is of an index that cannot serve this query any more: ask from the beginning."}
 
 // follow restricts the plan to what the bookmark comes from.
-func (p *Plan) follow(ctx context.Context, f *Finder) error {
-	b := p.bookmark
-	if b.union != "" {
-		return p.followUnion(ctx, f)
+func (p *Plan) follow(ctx context.Context, f *Finder) (err error) {
+	if p.bookmark.union != "" {
+		err = p.followUnion(ctx, f)
+	} else {
+		err = p.followOne()
 	}
+	if digest := p.bookmark.digest; err == nil && digest != "" && digest != p.digest() {
+		err = errGone // the rows of these indexes are others, so the place is none of theirs
+	}
+	return err
+}
+
+// followOne is follow for a bookmark of one index.
+func (p *Plan) followOne() error {
+	b := p.bookmark
 	for i := range p.candidates {
 		c := &p.candidates[i]
 		if c.index.DDoc == b.ddoc && (b.ddoc == "" || c.index.Name == b.name) && (c.usable || c.implied) {
@@ -249,6 +260,20 @@ func (p *Plan) follow(ctx context.Context, f *Finder) error {
 		}
 	}
 	return errGone
+}
+
+// digest tells the indexes that the plan reads from others that may have their names later.
+func (p *Plan) digest() string {
+	var b []byte
+	for _, one := range p.parts() {
+		b = append(one.index.Fields.appendArray(b), ' ')
+		if one.index.Partial != nil {
+			b = one.index.Partial.AppendJSON(b)
+		}
+		b = append(b, '\n')
+	}
+	sum := sha256.Sum256(b)
+	return string(sum[:8])
 }
 
 // covers reports whether the rows of an index have everything that a query needs.

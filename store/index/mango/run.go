@@ -107,7 +107,7 @@ func (r *run) answer() *Answer {
 		a.Bookmark = r.plan.Query.Bookmark
 	}
 	if r.last.id != "" {
-		r.last.name = r.plan.Index.Name
+		r.last.name, r.last.digest = r.plan.Index.Name, r.plan.digest()
 		if r.plan.union != nil {
 			r.last.union, r.last.ddoc, r.last.name = r.plan.union.names(), "", ""
 		} else if r.plan.Index.special() {
