@@ -15,7 +15,7 @@ import (
 //	version | bytes design document | bytes index | bytes key | bytes document id |
 //	bytes union | uvarint part | uvarint marks | marks times:
 //	  uvarint sequence | uvarint part | bytes key | bytes document id
-//	| bytes digest
+//	| bytes digest | bytes epoch
 //
 // Version 1 ends after the document id, version 2 before the digest.
 type bookmark struct {
@@ -26,6 +26,7 @@ type bookmark struct {
 	part       int    // of the union
 	marks      marks  // the last may end where the bookmark does; then it is written without key and id
 	digest     string // of the indexes (Plan.digest); "": unknown
+	epoch      string // of the newest sequence in marks; "": unknown
 }
 
 const bookmarkVersion = 3
@@ -51,7 +52,7 @@ func (m *bookmark) String() string {
 		}
 		add(one.key, one.id)
 	}
-	add(m.digest)
+	add(m.digest, m.epoch)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -80,7 +81,7 @@ func parseBookmark(s string) (m bookmark, err error) {
 		}
 	}
 	if version > 2 {
-		m.digest = r.text()
+		m.digest, m.epoch = r.text(), r.text()
 	}
 	if r.bad || len(r.rest) > 0 || m.id == "" || m.union == "" && (m.ddoc == "") != (m.key == "") || !isKey(m.key) {
 		return m, bad

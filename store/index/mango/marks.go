@@ -55,6 +55,23 @@ func (m *marks) forget() bool {
 	return true
 }
 
+// newest is the newest sequence of all states.
+func (m marks) newest() (seq uint64) {
+	for _, one := range m {
+		seq = max(seq, one.seq)
+	}
+	return seq
+}
+
+// forgetAfter forgets the states after a sequence: they are of another history of the database.
+func (m marks) forgetAfter(seq uint64) {
+	for i := range m {
+		if m[i].seq > seq {
+			m[i].seq = unknownState
+		}
+	}
+}
+
 // resume makes new stretches begin after a bookmark.
 func (m *marks) resume(b *bookmark) {
 	at := mark{unknownState, b.part, b.key, b.id}

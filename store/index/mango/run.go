@@ -58,6 +58,13 @@ func (f *Finder) Run(ctx context.Context, db *store.DB, p *Plan, found func(*Fou
 	r.last = bookmark{ddoc: p.Index.DDoc}
 	if b := p.bookmark; b != nil {
 		r.last.part, r.marks = b.part, slices.Clone(b.marks)
+		if b.epoch != "" {
+			common, err := db.Common(ctx, store.Seq{N: r.marks.newest(), Epoch: b.epoch})
+			if err != nil {
+				return nil, err
+			}
+			r.marks.forgetAfter(common)
+		}
 		r.marks.resume(b)
 	}
 	began := time.Now()
@@ -114,7 +121,10 @@ func (r *run) answer() *Answer {
 			r.last.name = ""
 		}
 		for {
-			r.last.marks = r.marks
+			r.last.marks, r.last.epoch = r.marks, ""
+			if newest := r.marks.newest(); newest != unknownState {
+				r.last.epoch = r.db.Seq(newest).Epoch
+			}
 			a.Bookmark = r.last.String()
 			if len(a.Bookmark) <= maxBookmark || !r.marks.forget() {
 				break
