@@ -246,6 +246,25 @@ func TestShowsHaveTheServersETag(t *testing.T) {
 	wants(t, call(s, "GET", path, "", "Admin", "", "If-None-Match", etag), 304, "")
 }
 
+// A show or an update function has to return text or an object. What is not true is no answer of a
+// show, but none either is what a caller could take for one.
+func TestWhatIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	s := designServer(t, Options{}, `"shows":{"number":"function(){return 5}","true":"function(){return true}","list":"function(){return ['x']}",
+		"function":"function(){return function(){}}","sent":"function(){send('x');return 5}","zero":"function(){return 0}","null":"function(){return null}","object":"function(){return {}}"},
+		"updates":{"number":"function(){return [null,5]}","list":"function(){return [null,['x']]}"}`)
+	for _, name := range []string{"_show/number", "_show/true", "_show/list", "_show/function", "_show/sent"} {
+		wants(t, call(s, "GET", "/db/_design/d/"+name, "", "Admin", ""), 500, `{"error":"render_error","reason":"undefined response from show function"}`)
+	}
+	wants(t, call(s, "GET", "/db/_design/d/_show/number/none", "", "Admin", ""), 404, "document not found")
+	for _, name := range []string{"_show/zero", "_show/null", "_show/object"} {
+		wants(t, call(s, "GET", "/db/_design/d/"+name, "", "Admin", ""), 200, "")
+	}
+	for _, name := range []string{"_update/number", "_update/list"} {
+		wants(t, call(s, "POST", "/db/_design/d/"+name, "", "Admin", ""), 500, `{"error":"render_error","reason":"undefined response from update function"}`)
+	}
+}
+
 // Only an administrator of the server may let rewrites leave their database. The rights are
 // judged at the path that they lead to.
 func TestRewritesLeaveTheirDatabaseIfTheyMay(t *testing.T) {

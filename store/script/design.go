@@ -250,14 +250,18 @@ func (d *Design) Update(name string, doc, req []byte) (write []byte, resp Respon
 		}
 		result, ok := v.(*goja.Object)
 		if !ok {
-			return &Error{Kind: Rendering, Word: "render_error", Reason: "undefined response from update function"}
+			return noResponse("update")
 		}
 		if toWrite, ok := result.Get("0").(*goja.Object); ok {
 			if write, err = w.appendJSON(nil, toWrite); err != nil {
 				return err
 			}
 		}
-		resp, err = w.response(result.Get("1"))
+		answer := result.Get("1")
+		if obj, ok := answer.(*goja.Object); ok && !answers(obj) {
+			return noResponse("update")
+		}
+		resp, err = w.response(answer)
 		return err
 	})
 	return write, resp, err
@@ -351,7 +355,7 @@ func (rt *runtime) response(v goja.Value) (resp Response, err error) {
 	}
 	obj, ok := v.(*goja.Object)
 	if !ok {
-		return resp, &Error{Kind: Rendering, Word: "render_error", Reason: "undefined response from update function"}
+		return resp, noResponse("update")
 	}
 	if code := obj.Get("code"); present(code) {
 		resp.Code = int(code.ToInteger())

@@ -161,19 +161,38 @@ func (rt *runtime) startHeaders(headers []Header, a *answer) []Header {
 	return headers
 }
 
+// answers tells whether an object can be the answer of a function: a list and a function cannot,
+// as typeOf in CouchDB's render.js has it.
+func answers(obj *goja.Object) bool {
+	_, callable := goja.AssertFunction(obj)
+	return !callable && obj.ClassName() != "Array"
+}
+
+// noResponse is the error of a show or update function that returned what is no answer.
+func noResponse(kind string) error {
+	return &Error{Kind: Rendering, Word: "render_error", Reason: "undefined response from " + kind + " function"}
+}
+
 // shown makes the response of a show function from what it returned, what it sent, and
 // provides.
 func (w *worker) shown(v goja.Value, a *answer) (resp Response, err error) {
-	switch v := v.(type) {
+	switch returned := v.(type) {
 	case goja.String:
-		if v.Length() > 0 {
+		if returned.Length() > 0 {
 			resp, err = w.response(v)
 		} else {
 			resp.NoBody = true
 		}
 	case *goja.Object:
+		if !answers(returned) {
+			return resp, noResponse("show")
+		}
 		resp, err = w.response(v)
 	default:
+		// As in runShow of CouchDB's render.js: what is not true stands for an empty object.
+		if v != nil && v.ToBoolean() {
+			return resp, noResponse("show")
+		}
 		resp.NoBody = true
 	}
 	if err != nil {
