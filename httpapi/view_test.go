@@ -57,6 +57,8 @@ func TestViews(t *testing.T) {
 		{"GET", v + "?reduce=false&descending=true&startkey=1&limit=3", "", 200, rows(2, row(3), row(2), row(1))},
 		{"POST", v + "?reduce=false", `{"keys":[2,9,0],"limit":3}`, 200, rows(4, row(4), row(5), row(0))},
 		{"POST", v, `{"keys":[2,0],"reduce":false,"skip":3}`, 200, rows(1, row(1))},
+		{"POST", v + "?reduce=false", `{"keys":"a"}`, 400, "{\"error\":\"bad_request\",\"reason\":\"`keys` member must be an array.\"}"},
+		{"POST", "/db/_all_docs", `{"keys":"a"}`, 400, "{\"error\":\"bad_request\",\"reason\":\"`keys` body member must be an array.\"}"},
 		// Each of several keys is a range of its own.
 		{"POST", v + "?reduce=false", `{"keys":[2,0],"startkey_docid":"d0001"}`, 200, rows(4, row(4), row(5), row(1))},
 		{"POST", v + "?reduce=false&endkey_docid=d0004", `{"keys":[2,0]}`, 200, rows(4, row(4), row(0), row(1))},

@@ -58,13 +58,14 @@ func (p *viewParams) grouped() bool { return p.group || p.groupLevel > 0 }
 var (
 	errKeysList   = wire.QueryError("`keys` must be an array of strings.")
 	errKeysRange  = wire.QueryError("`keys` is incompatible with `key`, `start_key` and `end_key`")
-	errKeysMember = wire.BadRequest("`keys` body member must be an array.")
+	errKeysMember = wire.BadRequest("`keys` member must be an array.")
+	errKeysOfDocs = wire.BadRequest("`keys` body member must be an array.")
 	errMapReduce  = wire.QueryError("Reduce is invalid for map-only views.")
 	errMapGroup   = wire.QueryError("Invalid use of grouping on a map view.")
 )
 
 // readViewParams reads the options of one range. The URL takes precedence over the body. check,
-// if not nil, may refuse the body.
+// which views and lists have, may refuse the body.
 func readViewParams(w http.ResponseWriter, r *http.Request, check func(body []byte) error) (viewParams, error) {
 	p := viewParams{limit: -1}
 	query, err := wire.QueryOf(r)
@@ -87,7 +88,9 @@ func readViewParams(w http.ResponseWriter, r *http.Request, check func(body []by
 				return p, err
 			}
 		}
-		if err := p.readBody(body); err == errKeysList {
+		if err := p.readBody(body); err == errKeysList && check == nil {
+			return p, errKeysOfDocs // a range over documents has words of its own, as in CouchDB
+		} else if err == errKeysList {
 			return p, errKeysMember
 		} else if err != nil {
 			return p, err
