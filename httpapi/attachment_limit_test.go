@@ -30,7 +30,7 @@ func TestAttachmentLimit(t *testing.T) {
 		r.SetBasicAuth("admin", "secret")
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
-		if w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "attachment_too_large") {
+		if w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), `"attachment_too_large","reason":"f"`) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 		if body.read > 4<<20 || length > 0 && body.read > 0 {

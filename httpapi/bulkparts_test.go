@@ -101,7 +101,7 @@ func TestBulkInPartsIsJudgedWhole(t *testing.T) {
 		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"data":"!"}}}]}`, 400, "bad_request"},
 		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"stub":true}}}]}`, 412, "missing_stub"},
 		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"follows":true}}}]}`, 400, "follows"},
-		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"data":"` + strings.Repeat("QUJD", 1000) + `"}}}]}`, 413, "attachment_too_large"},
+		{`{"docs":[` + docs + `,{"_id":"a","_attachments":{"f":{"data":"` + strings.Repeat("QUJD", 1000) + `"}}}]}`, 413, `"attachment_too_large","reason":"f"`},
 		{`{"docs":[` + docs + `,{"_id":"a"}],"new_edits":false}`, 400, "_revisions"},
 		{`{"docs":[` + docs + `],"atomic":7}`, 400, "atomic"},
 		{`{"docs":[` + docs + `,{"_id":"d7"}],"atomic":true}`, 409, "conflict"},

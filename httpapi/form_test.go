@@ -108,7 +108,7 @@ func TestBadForms(t *testing.T) {
 		{"/db/none", formOf(`_doc={"_what":1}`), nil, 400, "doc_validation"},
 		{"/db/none", formOf(`_doc={"no":1}`, "_attachments;f=1"), nil, 403, "forbidden"},
 		{"/db/none", formOf(`_doc={"a":"` + strings.Repeat("x", 1000) + `"}`), nil, 413, "document_too_large"},
-		{"/db/none", formOf(`_doc={}`, "_attachments;f="+strings.Repeat("x", 101)), nil, 413, "attachment_too_large"},
+		{"/db/none", formOf(`_doc={}`, "_attachments;f="+strings.Repeat("x", 101)), nil, 413, `"attachment_too_large","reason":"f"`},
 		{"/db/none", formOf(`_doc={}`, "other="+strings.Repeat("x", 2000000)), nil, 413, "too_large"},
 		{"/db/none", formOf(append(manyFiles, `_doc={}`)...), nil, 413, "too many files"},
 		{"/db/none", formOf(`_doc={}`, "_attachments;_f=1"), nil, 400, "prohibited character"},

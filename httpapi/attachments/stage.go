@@ -2,6 +2,8 @@ package attachments
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -19,8 +21,28 @@ func CheckInline(a *document.Attachment, limit int64) error {
 	if a.Follows && !a.Stub {
 		return wire.BadRequest("Attachment %s follows, but the request is not multipart/related", a.Name)
 	}
-	if limit > 0 && a.Size > limit {
-		return store.ErrAttachmentTooLarge
+	return CheckSize(a.Name, a.Size, limit)
+}
+
+// tooLarge refuses an attachment for its size. As in CouchDB the reason is its name, and nothing
+// else: it tells a client which of its attachments to leave out.
+func tooLarge(name string) error {
+	return wire.Errorf(http.StatusRequestEntityTooLarge, "attachment_too_large", "%s", name)
+}
+
+// StageOne stores the bytes of one attachment, as store.StageAttachment does.
+func StageOne(ctx context.Context, db *store.DB, name string, r io.Reader, opt store.StageOptions) (store.Staged, error) {
+	staged, err := db.StageAttachment(ctx, r, opt)
+	if errors.Is(err, store.ErrAttachmentTooLarge) {
+		return staged, tooLarge(name)
+	}
+	return staged, err
+}
+
+// CheckSize refuses an attachment of an announced size, before it is read.
+func CheckSize(name string, size, limit int64) error {
+	if limit > 0 && size > limit {
+		return tooLarge(name)
 	}
 	return nil
 }
@@ -67,7 +89,7 @@ func (s *Stager) Stage(ctx context.Context, sent []document.Attachment) ([]store
 					e.Encoding, e.DecodedLength = a.Encoding, max(a.Length, 0)
 				}
 			} else {
-				staged, err = s.DB.StageAttachment(ctx, a.Inline(), store.StageOptions{Limit: s.Limit, Store: s.InMemory > maxStagedInMemory, Bounded: true})
+				staged, err = StageOne(ctx, s.DB, a.Name, a.Inline(), store.StageOptions{Limit: s.Limit, Store: s.InMemory > maxStagedInMemory, Bounded: true})
 			}
 			if err != nil {
 				return nil, err

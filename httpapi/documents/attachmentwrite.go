@@ -42,10 +42,11 @@ func (d *Room) PutAttachment(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return wire.Errorf(http.StatusUnsupportedMediaType, "bad_content_type", "Only gzip and identity content-encodings are supported")
 	}
-	if limit := wire.SettingsOf(r).MaxAttachmentSize; limit > 0 && r.ContentLength > limit {
-		return store.ErrAttachmentTooLarge
+	limit := wire.SettingsOf(r).MaxAttachmentSize
+	if err := attachments.CheckSize(name, r.ContentLength, limit); err != nil {
+		return err
 	}
-	staged, err := db.StageAttachment(r.Context(), wire.UploadOf(w, r), store.StageOptions{Limit: wire.SettingsOf(r).MaxAttachmentSize})
+	staged, err := attachments.StageOne(r.Context(), db, name, wire.UploadOf(w, r), store.StageOptions{Limit: limit})
 	if err != nil {
 		return err
 	}

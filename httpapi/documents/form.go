@@ -164,7 +164,7 @@ func (f *form) takeFile(field *formField, part io.Reader) error {
 	if f.names += len(field.file) + len(field.typ) + fileCost; f.names > maxFormNames {
 		return errManyFiles
 	}
-	staged, err := f.db.StageAttachment(f.r.Context(), part, store.StageOptions{
+	staged, err := attachments.StageOne(f.r.Context(), f.db, field.file, part, store.StageOptions{
 		Limit: wire.SettingsOf(f.r).MaxAttachmentSize, Store: f.bytes > maxPartsInMemory,
 	})
 	if err != nil {

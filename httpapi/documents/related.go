@@ -122,7 +122,7 @@ func stagePart(r *http.Request, db *store.DB, parts *multipart.Reader, a *docume
 	if want >= 0 {
 		in = io.LimitReader(part, want+1)
 	}
-	staged, err := db.StageAttachment(r.Context(), in, store.StageOptions{Limit: wire.SettingsOf(r).MaxAttachmentSize, Store: onDisk})
+	staged, err := attachments.StageOne(r.Context(), db, a.Name, in, store.StageOptions{Limit: wire.SettingsOf(r).MaxAttachmentSize, Store: onDisk})
 	switch {
 	case err != nil:
 		return store.Staged{}, partError(err)
@@ -142,7 +142,7 @@ func partError(err error) error {
 	if known, ok := errors.AsType[*wire.Error](err); ok { // such as a body that stalls
 		return known
 	}
-	if errors.Is(err, store.ErrAttachmentTooLarge) || errors.Is(err, store.ErrUploadsBusy) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
+	if errors.Is(err, store.ErrUploadsBusy) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrNoDB) || errors.Is(err, store.ErrClosed) {
 		return err
 	}
 	return wire.BadRequest("The multipart message cannot be read: %s", err)
