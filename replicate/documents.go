@@ -17,8 +17,11 @@ type documents struct {
 	m   *Manager
 	dbs map[string]store.Seq // how far the changes of each have been read; only follow uses it
 
-	mu   sync.Mutex // guards what follows
-	jobs map[Owner]documentJob
+	free chan struct{} // told when a job is over that no document owns
+
+	mu      sync.Mutex // guards what follows
+	jobs    map[Owner]documentJob
+	waiting map[Owner]*waitingDoc
 }
 
 // documentJob is the job of a document.
@@ -44,7 +47,7 @@ func (m *Manager) FollowDocuments() error {
 	if m.docs != nil || m.opt.Store == nil {
 		return nil
 	}
-	m.docs = &documents{m: m, dbs: map[string]store.Seq{}, jobs: map[Owner]documentJob{}}
+	m.docs = &documents{m: m, dbs: map[string]store.Seq{}, free: make(chan struct{}, 1), jobs: map[Owner]documentJob{}, waiting: map[Owner]*waitingDoc{}}
 	m.wg.Go(func() { m.docs.follow(m.ctx) })
 	return nil
 }
@@ -88,6 +91,11 @@ func (d *documents) follow(ctx context.Context) {
 		case <-follower.News():
 		case <-tick:
 			all = true
+		case <-d.free:
+			if err := d.tryAgain(ctx); err != nil {
+				d.trouble(err)
+				d.freed()
+			}
 		case <-ctx.Done():
 		}
 		timer.Stop()
@@ -182,12 +190,14 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 		return nil
 	}
 	if doc.deleted {
+		d.forget(owner)
 		return d.drop(ctx, owner, false)
 	}
 	said, err := parseDocument(doc.body)
 	switch said.state {
 	case "", "triggered", "error", "initializing", "pending", "running", "crashing":
 	case string(Completed), string(Failed):
+		d.forget(owner)
 		return d.drop(ctx, owner, false)
 	default: // a state that is not ours: the document is left alone, as in CouchDB
 		return nil
@@ -195,13 +205,17 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 	d.mu.Lock()
 	job, known := d.jobs[owner]
 	d.mu.Unlock()
+	if err == nil {
+		err = said.spec.Filter.check()
+	}
 	if err != nil {
+		d.forget(owner)
 		if err := d.drop(ctx, owner, false); err != nil {
 			return err
 		}
 		return d.fail(ctx, owner, said.key, err)
 	}
-	if known && job.key == said.key {
+	if known && job.key == said.key || d.isAwaiting(owner, said.key) {
 		return nil
 	}
 	if err := d.drop(ctx, owner, true); err != nil {
@@ -219,15 +233,24 @@ func (d *documents) take(ctx context.Context, owner Owner, doc readDoc, starting
 	d.jobs[owner] = job
 	d.mu.Unlock()
 	if err = d.m.addSoon(ctx, req); err == nil {
+		d.forget(owner)
 		return nil
 	}
 	d.mu.Lock()
 	delete(d.jobs, owner)
 	d.mu.Unlock()
-	if errors.Is(err, ErrClosed) {
+	if errors.Is(err, ErrClosed) || d.awaits(owner, said.key, err) {
 		return nil
 	}
+	d.forget(owner)
 	return d.fail(ctx, owner, said.key, err)
+}
+
+// forget ends the waiting of a document.
+func (d *documents) forget(owner Owner) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.waiting, owner)
 }
 
 func later(a, b time.Time) time.Time {
@@ -272,6 +295,11 @@ func (d *documents) dropAll(db string) {
 	for owner := range d.jobs {
 		if owner.DB == db {
 			gone = append(gone, owner)
+		}
+	}
+	for owner := range d.waiting {
+		if owner.DB == db {
+			delete(d.waiting, owner)
 		}
 	}
 	d.mu.Unlock()

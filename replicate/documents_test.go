@@ -257,3 +257,60 @@ func (b *syncBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.Builder.String()
 }
+
+// A document that asks for what a request has started waits for the end of that, and then runs.
+func TestDocumentOfAJobThatARequestHasStarted(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	for _, path := range []string{"/source", "/source/a", "/target", "/_replicator"} {
+		s.must(201, "PUT", path, `{}`)
+	}
+	m, _ := s.follow(replicate.Options{Settings: replicate.Settings{UpdateDocs: true}})
+	body := fmt.Sprintf(`{"source":%q,"target":%q,"continuous":true}`, s.url("source"), s.url("target"))
+	spec, err := replicate.ParseSpec([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := m.Add(replicate.Request{Spec: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{"r", "gone"} {
+		s.must(201, "PUT", "/_replicator/"+doc, body)
+		until(t, "it waits", func() bool { return state(t, m, "_replicator", doc) == "error" })
+	}
+	shown, err := m.ScheduledDoc(t.Context(), "_replicator", "r")
+	if err != nil || member(t, string(shown), "id") != "" || !strings.Contains(member(t, string(shown), "info"), "by another request") {
+		t.Errorf("%s %v", shown, err)
+	}
+	doc := s.must(200, "GET", "/_replicator/gone", "")
+	s.must(200, "DELETE", "/_replicator/gone?rev="+member(t, doc, "_rev"), "")
+	if err := m.Remove(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it runs", func() bool { return state(t, m, "_replicator", "r") == "running" })
+	if doc := s.must(200, "GET", "/_replicator/r", ""); strings.Contains(doc, "failed") {
+		t.Errorf("the document is %s", doc)
+	}
+}
+
+// A filter function that the source lacks is awaited. One that no design document can have is a
+// fault of the document.
+func TestDocumentWithoutItsFilter(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	for _, path := range []string{"/source", "/source/a", "/target", "/_replicator"} {
+		s.must(201, "PUT", path, `{}`)
+	}
+	m, _ := s.follow(replicate.Options{Settings: replicate.Settings{FirstPause: 20 * time.Millisecond}})
+	for _, filter := range []string{"d/f", "f"} {
+		s.must(201, "PUT", "/_replicator/"+strings.ReplaceAll(filter, "/", "-"), fmt.Sprintf(`{"source":%q,"target":%q,"filter":%q}`, s.url("source"), s.url("target"), filter))
+	}
+	until(t, "it waits", func() bool { return state(t, m, "_replicator", "d-f") == "error" })
+	until(t, "the other fails", func() bool { return state(t, m, "_replicator", "f") == "failed" })
+	if doc := s.must(200, "GET", "/_replicator/f", ""); member(t, doc, "_replication_state_reason") != "Invalid filter. Must match `ddocname/filtername`." {
+		t.Errorf("the document is %s", doc)
+	}
+	s.must(201, "PUT", "/source/_design/d", `{"filters":{"f":"function(){return true}"}}`)
+	until(t, "it is done", func() bool { return state(t, m, "_replicator", "d-f") == "completed" })
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tododb/tododb/revtree"
@@ -76,6 +77,14 @@ type Filter struct {
 
 // all tells whether the filter lets everything through.
 func (f *Filter) all() bool { return f.DocIDs == nil && f.Selector == nil && f.Name == "" }
+
+// check tells whether the name can be that of a filter: built in, or in a design document.
+func (f *Filter) check() error {
+	if f.Name == "" || strings.HasPrefix(f.Name, "_") || strings.Contains(f.Name, "/") {
+		return nil
+	}
+	return &BadRequest{"Invalid filter. Must match `ddocname/filtername`."}
+}
 
 // Change is the newest change of a document, with its leaves.
 type Change struct {

@@ -227,7 +227,7 @@ func (m *Manager) crash(t *task, err error, now time.Time) {
 		t.errors = 0
 	}
 	t.errors++
-	t.failure = err.Error()
+	t.failure, t.noFilter = err.Error(), errors.Is(err, ErrNoFilter)
 	t.record(now, "crashed", t.failure, m.set.MaxHistory)
 	log := m.opt.Log.With("replication", t.id, "source", t.req.Spec.Source.Name(), "target", t.req.Spec.Target.Name(), "error", err)
 	if t.req.OneTry {
@@ -254,4 +254,7 @@ func (m *Manager) forget(t *task) {
 		delete(m.tasks, t.id)
 	}
 	close(t.done)
+	if t.req.Owner == (Owner{}) {
+		m.docs.freed()
+	}
 }

@@ -33,10 +33,19 @@ func (s *Status) JobJSON() []byte {
 	return Marshal(object)
 }
 
+// docState is the state of the job's document. As in CouchDB, whose job begins only when it has
+// read the filter function, that is an error, and no crash, while the source has none.
+func (s *Status) docState() State {
+	if s.NoFilter {
+		return Errored
+	}
+	return s.State
+}
+
 // DocJSON returns the job of a document as _scheduler/docs shows it.
 func (s *Status) DocJSON() []byte {
 	object := map[string]any{
-		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": s.Node, "state": s.State, "error_count": s.Errors,
+		"database": s.Owner.DB, "doc_id": s.Owner.Doc, "id": s.ID, "node": s.Node, "state": s.docState(), "error_count": s.Errors,
 		"info": s.info(), "start_time": stamp(s.Added), "last_updated": stamp(s.Changed),
 		"source": s.Source, "target": s.Target, "source_proxy": nil, "target_proxy": nil,
 	}
@@ -141,19 +150,22 @@ func (m *Manager) scheduledDoc(db, id string, body []byte, elsewhere map[string]
 	job, known := m.docs.jobOf(owner)
 	if known {
 		if s := shown(m.statusHere(job), elsewhere[job]); s != nil && s.Owner == owner {
-			return s.State, s.DocJSON()
+			return s.docState(), s.DocJSON()
 		}
 	}
 	if !known { // this process has not read it yet
 		for _, others := range elsewhere {
 			if s := shown(nil, others); s.Owner == owner {
-				return s.State, s.DocJSON()
+				return s.docState(), s.DocJSON()
 			}
 		}
 	}
 	said, _ := parseDocument(body)
 	object := map[string]any{"database": db, "doc_id": id, "id": nil, "error_count": 0, "start_time": nil, "last_updated": nil}
 	object["source"], object["target"] = orNull(said.spec.Source.Name()), orNull(said.spec.Target.Name())
+	if m.docs.awaiting(owner, object) {
+		return Errored, Marshal(object)
+	}
 	state := Initializing
 	switch State(said.state) {
 	case Completed, Failed:

@@ -52,6 +52,7 @@ type Status struct {
 	State          State
 	Errors         int    // failures in a row
 	LastError      string // of the last failure, or what is being retried; "" if all is well
+	NoFilter       bool   // it crashes because the source has no such filter function
 	NextTry        time.Time
 	Added          time.Time
 	Started        time.Time // of the last run; zero if there was none

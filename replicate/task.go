@@ -49,16 +49,17 @@ type task struct {
 	number int // the order in which tasks came
 	req    Request
 
-	state   State
-	history []Event // newest first
-	errors  int     // failures in a row
-	failure string  // the last failure
-	added   time.Time
-	started time.Time // of the last run
-	changed time.Time
-	nextTry time.Time
-	heldBy  string    // the process that runs it; "": none is known
-	away    time.Time // since when it cannot run because this process has lost the storage; zero: it is not so
+	state    State
+	history  []Event // newest first
+	errors   int     // failures in a row
+	failure  string  // the last failure
+	noFilter bool    // it was that the source has no such filter function
+	added    time.Time
+	started  time.Time // of the last run
+	changed  time.Time
+	nextTry  time.Time
+	heldBy   string    // the process that runs it; "": none is known
+	away     time.Time // since when it cannot run because this process has lost the storage; zero: it is not so
 
 	place *fair.Place[*task] // where it waits, if it does
 
@@ -93,7 +94,7 @@ func (m *Manager) status(t *task) Status {
 		Node: m.opt.Node, PID: pid(),
 		ID: t.id, Owner: t.req.Owner, User: t.req.User.Name,
 		Source: t.req.Spec.Source.Name(), Target: t.req.Spec.Target.Name(), Continuous: t.req.Spec.Continuous,
-		State: t.state, Errors: t.errors, LastError: t.failure, NextTry: t.nextTry,
+		State: t.state, Errors: t.errors, LastError: t.failure, NoFilter: t.state == Crashing && t.noFilter, NextTry: t.nextTry,
 		Added: t.added, Started: t.started, Changed: t.changed, Progress: t.last, History: append([]Event(nil), t.history...),
 	}
 	if t.job != nil && !t.claims {
