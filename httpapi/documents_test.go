@@ -94,6 +94,7 @@ func TestConflictsAndOpenRevs(t *testing.T) {
 		{"GET /db/a?open_revs=%5B%222-b%22%5D&revs=true", "", "", 200, `~"_revisions":{"start":2,"ids":\["b","a"\]}`, ""},
 		{"GET /db/a?open_revs=%5B%5D", "", "", 200, `~"2-c"`, ""},
 		{"GET /db/a?open_revs=%22all%22", "", "", 400, ``, ""},
+		{"GET /db/a?open_revs=", "", "", 400, `{"error":"bad_request","reason":"invalid UTF-8 JSON"}`, ""},
 		{"GET /db/a?open_revs=%5B1%5D", "", "", 400, ``, ""},
 		{"GET /db/none?open_revs=all", "", "", 404, `~missing`, ""},
 		{"GET /db/none?open_revs=%5B%221-a%22%5D", "", "", 200, `[{"missing":"1-a"}]`, ""},

@@ -44,7 +44,9 @@ func parseDocQuery(r *http.Request) (q docQuery, err error) {
 			q.rev, err = revtree.Parse(value)
 			q.hasRev = true
 		case "open_revs":
-			q.openRevs = value
+			if q.openRevs = value; value == "" { // which is no JSON
+				err = wire.ErrNotJSON
+			}
 		case "revs":
 			q.revs = q.revs || yes
 		case "revs_info":
