@@ -281,6 +281,9 @@ func (c *committer) try(group []*op) error {
 					return err
 				}
 			}
+			if err := w.tellTotals(); err != nil {
+				return err
+			}
 			if err := w.savePartitions(); err != nil {
 				return err
 			}

@@ -24,6 +24,7 @@ type writer struct {
 	last       uint64 // the newest one now
 	began      uint64 // the newest one when the present op began
 	totals     totals
+	told       totals     // what the newest entry says of them
 	bodies     int64      // bytes of bodies that came, less those that went
 	needed     int64      // of which such as compaction keeps
 	stamped    bool       // its time is noted
@@ -58,7 +59,7 @@ func (w *writer) begin(tx engine.Tx, group []*op) error {
 	if err != nil {
 		return err
 	}
-	w.before, w.last, w.totals = last.seq, last.seq, last.totals
+	w.before, w.last, w.totals, w.told = last.seq, last.seq, last.totals, last.totals
 	if last.marker {
 		w.marker = last.seq
 	}
@@ -97,7 +98,7 @@ func (w *writer) moved(id string, rec *docRecord, tree *revtree.Tree, now, at ui
 	w.moves = append(w.moves, m)
 }
 
-// insert adds the entry of the next sequence, seq, which is after w.last.
+// insert adds the entry of the next sequence, seq, which is after w.last. It has the present totals.
 func (w *writer) insert(seq uint64, entry []byte) error {
 	if err := w.stamp(); err != nil {
 		return err
@@ -114,9 +115,18 @@ func (w *writer) insert(seq uint64, entry []byte) error {
 		}
 		w.marker = 0
 	}
-	w.last = seq
+	w.last, w.told = seq, w.totals
 	w.proof.seq, w.proof.entry = seq, entry
 	return nil
+}
+
+// tellTotals sees to it that the newest entry has the present totals. Who removes a document brings no entry that
+// does, and one of the same transaction may be from before.
+func (w *writer) tellTotals() error {
+	if w.totals == w.told {
+		return nil
+	}
+	return w.mark()
 }
 
 // mark moves the update sequence without a document.
