@@ -34,6 +34,7 @@ type Adoption struct {
 	identity identity
 	named    bool // it has an identity
 	markers  []uint64
+	times    uint64 // the next time of changes that is not older than those that have come
 	figures  AdoptFigures
 
 	loose  [][]byte        // keys of bodies whose document has not come
@@ -334,7 +335,10 @@ func (a *Adoption) Entry(space byte, key, value []byte) error {
 	case spacePurge:
 		_, err = parsePurge(key, value)
 	case spaceTime:
-		_, err = parseTimeEntry(key, value)
+		var e timeEntry
+		if e, err = parseTimeEntry(key, value); err == nil {
+			err = a.timesFrom(e.after)
+		}
 	case spaceOnce:
 		if key[0] == onceQueue {
 			_, err = parseOnceEntry(key, value)
@@ -363,6 +367,17 @@ func (a *Adoption) Entry(space byte, key, value []byte) error {
 	return a.add(len(key)+len(value), func(tx engine.Tx) error {
 		return tx.Put(s, key, value)
 	})
+}
+
+// timesFrom forgets the times of changes from a key on, if there are any: they come again, and may have been
+// merged since (thinTimes).
+func (a *Adoption) timesFrom(after uint64) error {
+	again := after < a.times
+	a.times = after + 1
+	if !again {
+		return nil
+	}
+	return a.add(1, func(tx engine.Tx) error { return tx.DeleteRange(spaceTime, seqKey(after), nil) })
 }
 
 // Trim removes the entries of a space before a key.
