@@ -110,7 +110,7 @@ func (a *Adoption) dropCheckpoints() error {
 // because what is written from now on is not what was written after the backup.
 func (a *Adoption) renew() error {
 	was := a.identity
-	a.identity.Instance = newInstance()
+	a.identity = was.restored()
 	next := newEpochID()
 	return a.update(func(tx engine.Tx) error {
 		list, err := readEpochs(tx)

@@ -147,11 +147,11 @@ func (db *DB) Epochs(ctx context.Context) (list []Epoch, err error) {
 	return list, err
 }
 
-// Was reports whether this is the database of an instance: its own, or that of the database whose
-// backup it was restored from.
+// Was reports whether this is the database of an instance: its own, or that of a database whose
+// backup it was restored from, be it at several removes.
 func (db *DB) Was(instance string) bool {
 	_, _, known := db.lineage.now.Load().reach(instance)
-	return known
+	return known || slices.Contains(db.identity.Former, instance)
 }
 
 // Common is the last sequence of this database that belongs to the history in which seq was

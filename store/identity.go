@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tododb/tododb/store/engine"
@@ -20,6 +21,20 @@ type identity struct {
 	Instance    string    `json:"instance"`
 	Created     time.Time `json:"created"`
 	Partitioned bool      `json:"partitioned,omitempty"`
+	// Former are the instances of the databases that it was restored from, one after the other. The epochs do not
+	// tell: a database in which nothing was written has none of its own, and begins one when it is next opened.
+	Former []string `json:"former,omitempty"`
+}
+
+// mostFormer is how many of these are kept, the newest.
+const mostFormer = 100
+
+// restored is the identity of what is restored from a backup of the database.
+func (id identity) restored() identity {
+	id.Former = append(slices.Clone(id.Former), id.Instance)
+	id.Former = id.Former[max(0, len(id.Former)-mostFormer):]
+	id.Instance = newInstance()
+	return id
 }
 
 // identityPartitioned is the version of a partitioned database's identity. Those of version 2 had a
@@ -38,6 +53,16 @@ func (id *identity) encode() []byte {
 	b = append(b, '"')
 	if id.Partitioned {
 		b = append(b, `,"partitioned":true`...)
+	}
+	for i, was := range id.Former {
+		b = append(b, `,"`...)
+		if i == 0 {
+			b = append(b[:len(b)-1], `"former":["`...)
+		}
+		b = append(append(b, was...), '"')
+	}
+	if len(id.Former) > 0 {
+		b = append(b, ']')
 	}
 	return append(b, '}')
 }
