@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tododb/tododb/revtree"
@@ -75,6 +76,8 @@ type committer struct {
 	rest  sync.Cond // nobody does any more
 
 	group []*op // room for the next one; whoever commits has it
+
+	finding atomic.Bool // findOut is at it
 }
 
 func newCommitter(db *DB) *committer {
@@ -305,7 +308,12 @@ func (c *committer) try(group []*op) error {
 			if !unlisted(c.db.name) {
 				c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
 			}
-			if w.last > w.before {
+			missed := !c.db.shared && w.before > c.db.news.newest() // a commit of unknown outcome took place
+			if missed {
+				c.db.seqs.Forget()
+				c.db.ids.Forget()
+			}
+			if w.last > w.before || missed {
 				c.db.news.advance(w.last)
 				c.db.seqs.Committed(w.moves)
 				c.db.ids.Committed(w.moves)
@@ -319,8 +327,43 @@ func (c *committer) try(group []*op) error {
 		if n > 0 && c.db.WhyGone() == nil && !errors.Is(failure, ErrUnknown) { // it says nothing of what was tried before
 			failure = fmt.Errorf("%w: %w: %v", ErrUnavailable, ErrUnknown, failure)
 		}
+		if errors.Is(failure, ErrUnknown) {
+			c.findOut()
+		}
 		return fmt.Errorf("write to %q: %w", c.db.name, failure)
 	}
+}
+
+// Pauses between two tries to find out what became of a commit.
+const (
+	firstFindOut = 10 * time.Millisecond
+	mostFindOut  = time.Second
+)
+
+// findOut has a transaction made as soon as that is possible again, which finds what a commit of unknown outcome has
+// written: else who waits for changes, or remembers what there was before, would learn of it with the next write only.
+// Where several processes write, all follow what is there.
+func (c *committer) findOut() {
+	if c.db.shared || !c.finding.CompareAndSwap(false, true) {
+		return
+	}
+	c.db.starting.Lock()
+	defer c.db.starting.Unlock()
+	if c.db.WhyGone() != nil { // who opens it next reads what there is
+		return
+	}
+	c.db.inBackground(func(ctx context.Context) {
+		defer c.finding.Store(false)
+		for wait := firstFindOut; ; wait = min(2*wait, mostFindOut) {
+			if pause(ctx, wait) != nil {
+				return
+			}
+			err := c.submit(ctx, &op{upkeep: true, sparing: true, bytes: 1, apply: func(*writer) error { return nil }})
+			if err == nil || !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrFull) {
+				return
+			}
+		}
+	})
 }
 
 // proof is what a transaction leaves behind, so that a later one can tell that it was

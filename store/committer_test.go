@@ -115,12 +115,27 @@ func TestUnknownStaysUnknown(t *testing.T) {
 		s := storetest.On(t, e, store.Options{})
 		db := storetest.Bare(t, s, "db")
 		e.next = []error{engine.ErrUnknown, then}
+		news, told := db.Changed(0), s.Events().Last()
 		_, err := db.Put(t.Context(), store.Edit{Doc: parse(t, `{"_id":"a","_deleted":true}`)}, store.WriteOptions{})
 		if !errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrFull) {
 			t.Errorf("%v: %v", then, err)
 		}
 		if _, err := db.Get(t.Context(), "a", store.ReadOptions{Deleted: true}); err != nil {
 			t.Error(err)
+		}
+		// It is there, so who waits for it must not wait on.
+		select {
+		case <-news:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%v: a feed goes on waiting for a change that can be read", then)
+		}
+		events, _, more := s.Events().Since(told)
+		if len(events) == 0 {
+			<-more
+			events, _, _ = s.Events().Since(told)
+		}
+		if len(events) != 1 || events[0].At.Seq != 1 {
+			t.Errorf("%v: told is %v", then, events)
 		}
 	}
 }

@@ -36,6 +36,13 @@ func (k *IDs) Committed(moves []Move) {
 	}
 }
 
+// Forget is as that of Seqs. The stretches stay for who has them ready.
+func (k *IDs) Forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.built = false
+}
+
 // add counts moves in the stretches from one index to another. The lock is held.
 func (k *IDs) add(moves []Move, from, to int) {
 	for _, m := range moves {

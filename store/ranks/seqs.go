@@ -37,6 +37,13 @@ func (k *Seqs) Committed(moves []Move) {
 	}
 }
 
+// Forget has everything counted anew by who next asks: there was a transaction whose moves are not known.
+func (k *Seqs) Forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.built = false
+}
+
 // add counts moves in. The lock is held.
 func (k *Seqs) add(moves []Move) {
 	for _, m := range moves {
