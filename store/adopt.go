@@ -37,9 +37,10 @@ type Adoption struct {
 	times    uint64 // the next time of changes that is not older than those that have come
 	figures  AdoptFigures
 
-	loose  [][]byte        // keys of bodies whose document has not come
-	upload *adoptedContent // that is coming, else nil
-	fresh  map[Digest]bool // attachments in the batch
+	came   func(tx engine.Tx) error // puts the answer whose place in the queue is still to come, else nil
+	loose  [][]byte                 // keys of bodies whose document has not come
+	upload *adoptedContent          // that is coming, else nil
+	fresh  map[Digest]bool          // attachments in the batch
 }
 
 // Sizes of a transaction of an Adoption. It is not synced, so it may be long.
@@ -246,6 +247,7 @@ func forgetBodyAt(tx engine.Tx, key []byte) error {
 // Abandon forgets what came and is not whole: bodies without their document, and an attachment whose
 // content has not come to its end.
 func (a *Adoption) Abandon() error {
+	a.came = nil
 	for _, key := range a.loose {
 		if err := a.add(len(key), func(tx engine.Tx) error { return forgetBodyAt(tx, key) }); err != nil {
 			return err
@@ -340,11 +342,7 @@ func (a *Adoption) Entry(space byte, key, value []byte) error {
 			err = a.timesFrom(e.after)
 		}
 	case spaceOnce:
-		if key[0] == onceQueue {
-			_, err = parseOnceEntry(key, value)
-		} else {
-			_, err = parseOnce(value)
-		}
+		return a.answer(key, value)
 	case spaceSeq:
 		var e seqEntry
 		if e, err = parseSeqEntry(value); err == nil && !e.marker() {
@@ -366,6 +364,33 @@ func (a *Adoption) Entry(space byte, key, value []byte) error {
 	key, value = bytes.Clone(key), bytes.Clone(value)
 	return a.add(len(key)+len(value), func(tx engine.Tx) error {
 		return tx.Put(s, key, value)
+	})
+}
+
+// answer takes in a recorded answer, and then its place in the queue. A stream may be cut between the two, and the answer be
+// forgotten before the next one: without its place nothing would ever remove it.
+func (a *Adoption) answer(key, value []byte) error {
+	var err error
+	if key[0] == onceQueue {
+		_, err = parseOnceEntry(key, value)
+	} else {
+		_, err = parseOnce(value)
+	}
+	if err != nil {
+		return misfit("%v", err)
+	}
+	key, value = bytes.Clone(key), bytes.Clone(value)
+	put := func(tx engine.Tx) error { return tx.Put(spaceOnce, key, value) }
+	came := a.came
+	if a.came = nil; key[0] != onceQueue {
+		a.came = put
+		return nil
+	}
+	return a.add(len(key)+len(value), func(tx engine.Tx) error {
+		if came == nil {
+			return put(tx)
+		}
+		return errors.Join(came(tx), put(tx))
 	})
 }
 
