@@ -74,14 +74,18 @@ func TestAnswersOfAnotherForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{`[]`, `null`, `"ok"`, `1`, `{"results":{}}`, `{"results":null}`} {
+	for _, text := range []string{`[]`, `null`, `"ok"`, `1`, `{"results":{}}`, `{"results":null}`, `{"ok":true}`,
+		`{"results":[]}`, `{"last_seq":"5"}`, `{"results":[],"last_seq":null}`, `{"results":[{}],"last_seq":"5"}`,
+		`{"results":[{"id":"a","changes":[{"rev":"1-a"}]}],"last_seq":"5"}`, `{"results":[{"seq":null,"id":"a","changes":[{"rev":"1-a"}]}],"last_seq":"5"}`,
+		`{"results":[{"seq":"5","changes":[{"rev":"1-a"}]}],"last_seq":"5"}`, `{"results":[{"seq":"5","id":"a","changes":[]}],"last_seq":"5"}`,
+		`{"results":[{"seq":"4","id":"a","changes":[{"rev":"1-a"}]}],"last_seq":"4"}`} {
 		p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) })
 		if !strings.HasPrefix(text, "{") {
 			if wanted, err := p.Missing(t.Context(), []Change{{ID: "a", Revs: []revtree.Rev{rev}}}); err == nil {
 				t.Errorf("%s: the peer lacks %v of what it was asked for", text, wanted)
 			}
 		}
-		if end, err := p.Changes(t.Context(), ChangesQuery{Limit: 1}, func(Change) error { return nil }); err == nil {
+		if end, err := p.Changes(t.Context(), ChangesQuery{Since: "4", Limit: 1}, func(Change) error { return nil }); err == nil {
 			t.Errorf("%s: taken for changes up to %v", text, end)
 		}
 	}

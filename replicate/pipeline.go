@@ -109,6 +109,7 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 		if end.Rows == 0 && end.Pending == 0 {
 			j.nothingLeft(q.Since)
 		}
+		goesOn := end.goesOn(&q)
 		q.Since = end.LastSeq
 		if end.Rows > 0 {
 			b.last, b.pending = end.LastSeq, end.Pending
@@ -119,7 +120,7 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 				return ctx.Err()
 			}
 		}
-		if !j.spec.Continuous && !end.Full && (end.Rows < q.Limit || end.Pending == 0) {
+		if !j.spec.Continuous && !goesOn {
 			return nil
 		}
 		if end.Rows == 0 && j.now().Sub(asked) < emptyPause { // it should have waited, and did not
@@ -130,6 +131,20 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 			}
 		}
 	}
+}
+
+// goesOn tells whether more changes may follow those of an answer. A peer that says how many are left is believed, for
+// it, or something on the way, may give fewer rows than it was asked for.
+func (e *ChangesEnd) goesOn(q *ChangesQuery) bool {
+	switch {
+	case e.Full:
+		return true
+	case e.Pending < 0:
+		return e.Rows >= q.Limit
+	case e.Rows == 0: // it may have looked at some that the filter rejects
+		return e.Pending > 0 && numberOf(e.LastSeq) > numberOf(q.Since)
+	}
+	return e.Pending > 0
 }
 
 // nothingLeft notes that the source has no changes after a sequence, if the target has everything before it. A job that

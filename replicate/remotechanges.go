@@ -47,9 +47,6 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 			query.Set(name, value)
 		}
 	}
-	if err != nil {
-		return end, err
-	}
 	ask := sendingJSON(method, "_changes", query, body)
 	ask.wait = q.Wait
 	resp, err := p.send(ctx, ask)
@@ -59,10 +56,11 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 	defer resp.Body.Close()
 	end = ChangesEnd{LastSeq: q.Since, Pending: -1}
 	a := newAnswer(ctx, resp.Body, false)
-	read := 0
+	read, rows, last := 0, false, false
 	err = a.eachMember(func(name string) error {
 		switch name {
 		case "results":
+			rows = true
 			return a.eachElement(func() error {
 				raw, err := a.value()
 				if err != nil {
@@ -84,7 +82,9 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 			})
 		case "last_seq":
 			v, err := a.value()
-			end.LastSeq = seqText(v)
+			if err == nil && string(v) != "null" {
+				end.LastSeq, last = seqText(v), true
+			}
 			return err
 		case "pending":
 			v, err := a.value()
@@ -95,11 +95,23 @@ func (p *remotePeer) Changes(ctx context.Context, q ChangesQuery, fn func(Change
 		}
 		return a.SkipValue()
 	})
-	if errors.Is(err, errBatchFull) {
+	switch {
+	case errors.Is(err, errBatchFull):
 		end.Full, err = true, nil
+	case err == nil && !(rows && last): // taken for an empty one, it would be the end of all changes
+		err = malformed(errNoChanges)
+	}
+	if err == nil && end.Rows > 0 && orZero(end.LastSeq) == orZero(q.Since) { // asked for what follows, it would say the same for ever
+		err = malformed(errStandsStill)
 	}
 	return end, err
 }
+
+var (
+	errNoChanges   = errors.New("it has no `results` or no `last_seq`")
+	errStandsStill = errors.New("its changes end where they begin")
+	errNoRow       = errors.New("it has no `seq`, no `id` or no `changes`")
+)
 
 // seqText returns a sequence as it is sent back: the text of a string, or the JSON of
 // whatever older peers use.
@@ -135,6 +147,9 @@ func parseChange(raw []byte) (c Change, err error) {
 		}
 		return err
 	})
+	if err == nil && (c.Seq == "" || c.Seq == "null" || c.ID == "" || len(c.Revs) == 0) {
+		err = errNoRow
+	}
 	if err != nil {
 		err = fmt.Errorf("changes row: %w", err)
 	}
