@@ -337,6 +337,10 @@ func TestRefusedAttachments(t *testing.T) {
 			} else {
 				w.WriteHeader(c.info)
 			}
+			if r.Method == http.MethodPost && c.info == 200 { // a write of nothing
+				io.WriteString(w, `[]`)
+				return
+			}
 			io.WriteString(w, `{"update_seq":"0","error":"forbidden","reason":"no"}`)
 		})
 		a := &Revision{Doc: document.Doc{ID: "a"}, Attachments: []Attachment{{Name: "x", Length: 1}}}

@@ -89,6 +89,10 @@ func (p *remotePeer) StoreAttached(ctx context.Context, r *Revision, open opener
 		}
 	case !dividable(s.Status):
 		return nil, err
+	default:
+		if e := p.takesWrites(ctx, err); e != nil {
+			return nil, e
+		}
 	}
 	return &Refusal{ID: r.Doc.ID, Reason: s.Error()}, nil
 }

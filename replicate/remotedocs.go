@@ -160,6 +160,9 @@ func (p *remotePeer) Store(ctx context.Context, docs []*Revision) (refused []Ref
 			p.pace.fine(n)
 			refused = append(refused, some...)
 		case ok && dividable(s.Status) && n == 1:
+			if e := p.takesWrites(ctx, err); e != nil {
+				return nil, e
+			}
 			refused = append(refused, Refusal{ID: docs[0].Doc.ID, Reason: s.Error()})
 		case ok && dividable(s.Status):
 			p.pace.tooMany(n)
@@ -183,6 +186,16 @@ func dividable(status int) bool {
 		return true
 	}
 	return false
+}
+
+// takesWrites finds out whether a peer, or something on the way, refuses one document or everything. A write of nothing
+// is refused then too, and this is the error: if all documents were counted as refused, a checkpoint would pass over them.
+func (p *remotePeer) takesWrites(ctx context.Context, refusal error) error {
+	_, err := p.storeBulk(ctx, nil)
+	if s, ok := errors.AsType[*StatusError](err); ok && dividable(s.Status) {
+		return refusal
+	}
+	return err
 }
 
 // passing are the error words that mean that the peer failed, not that it refuses the
