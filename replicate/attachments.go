@@ -107,12 +107,12 @@ func (l *load) carryAttached(r *Revision) error {
 		refused, err = j.target.StoreAttached(l.ctx, r, open)
 		return err
 	}
-	err := j.retry(l.ctx, j.target, store)
+	err := l.write(store)
 	if errors.Is(err, errMissingStub) {
 		for i := range r.Attachments {
 			r.Attachments[i].Stub = false
 		}
-		err = j.retry(l.ctx, j.target, store)
+		err = l.write(store)
 	}
 	if long, ok := errors.AsType[*longURL](err); ok {
 		refused, err = &Refusal{ID: r.Doc.ID, Reason: long.Error()}, nil

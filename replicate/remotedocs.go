@@ -86,7 +86,7 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func(*Re
 				if name != "docs" {
 					return a.SkipValue()
 				}
-				return a.eachElement(func() error { return a.row(given(fn), failed) })
+				return a.eachElement(func() error { return a.row(a.given(fn), failed) })
 			})
 		})
 	})
@@ -94,8 +94,12 @@ func (p *remotePeer) fetchBulk(ctx context.Context, wanted []Wanted, fn func(*Re
 }
 
 // given returns a function that reads a document's JSON and calls fn with the revision.
-func given(fn func(*Revision) error) func([]byte) error {
-	return func(raw []byte) error { return fn(readRevision(raw)) }
+func (a *answer) given(fn func(*Revision) error) func([]byte) error {
+	return func(raw []byte) error {
+		r := readRevision(raw)
+		r.holds = a.in.holds
+		return fn(r)
+	}
 }
 
 // row reads one row. It passes on the document of {"ok": document} or the object of
@@ -145,7 +149,7 @@ func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func(*Revision) 
 	defer resp.Body.Close()
 	a := newAnswer(ctx, resp.Body, true)
 	defer a.done()
-	return a.eachElement(func() error { return a.row(given(fn), func([]byte) error { return nil }) })
+	return a.eachElement(func() error { return a.row(a.given(fn), func([]byte) error { return nil }) })
 }
 
 // Store writes through _bulk_docs. If the documents are too many for the peer, or one makes

@@ -16,6 +16,7 @@ type Revision struct {
 	// Unreadable says why no peer could accept it. Then only its id is known, and its revision
 	// if it has one.
 	Unreadable error
+	holds      bool // the place of large pieces is taken while it is carried
 }
 
 // readRevision reads a revision from a peer's JSON. It keeps no reference to the JSON.

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tododb/tododb/revtree"
@@ -10,10 +11,39 @@ import (
 // carry copies those changes of a batch that the target lacks. After a failure it asks the
 // target again, so nothing is sent twice.
 func (j *Job) carry(ctx context.Context, b *batch) error {
-	first := true
 	for _, c := range b.changes {
 		b.stats.MissingChecked += int64(len(c.Revs))
 	}
+	first := true
+	var failed error
+	for {
+		read := b.stats.DocsRead
+		err := j.retry(ctx, j.target, func() error {
+			if err := failed; err != nil { // what comes before the next try is the pause
+				failed = nil
+				return err
+			}
+			err := j.copy(ctx, b, &first)
+			left, is := errors.AsType[letGo](err)
+			switch {
+			case !is && err != nil:
+				return stop{err}
+			case is && b.stats.DocsRead > read: // it has taken others meanwhile, so its failures are counted anew
+				failed = left.error
+				return nil
+			case is:
+				return left.error
+			}
+			return nil
+		})
+		if err != nil || failed == nil {
+			return err
+		}
+	}
+}
+
+// copy is carry until the target fails while the place of large pieces is taken.
+func (j *Job) copy(ctx context.Context, b *batch, first *bool) error {
 	return j.retry(ctx, j.source, func() error {
 		b.stats.DocWriteFailures = 0 // what an earlier try met is missing still, and is tried again
 		var wanted []Wanted
@@ -24,11 +54,11 @@ func (j *Job) carry(ctx context.Context, b *batch) error {
 		if err != nil {
 			return stop{err}
 		}
-		if first {
+		if *first {
 			for _, w := range wanted {
 				b.stats.MissingFound += int64(len(w.Revs))
 			}
-			first = false
+			*first = false
 		}
 		if len(wanted) == 0 {
 			return nil
@@ -53,6 +83,10 @@ type stop struct{ error }
 
 func (s stop) Unwrap() error { return s.error }
 
+// letGo is a failure of the target while the place of large pieces is taken. Other jobs wait for this place, so the
+// document is let go, and fetched again after the pause.
+type letGo struct{ error }
+
 // load gathers documents on their way to the target.
 type load struct {
 	job   *Job
@@ -61,11 +95,14 @@ type load struct {
 	due   due
 	docs  []*Revision
 	size  int
+	holds bool // the place of large pieces is taken for the revision that is being carried
 
 	ancestors map[string][]revtree.Rev // by document: leaves of the target that could be ancestors
 }
 
 func (l *load) add(r *Revision) error {
+	l.holds = r.holds
+	defer func() { l.holds = false }()
 	if err := l.due.came(r); err != nil {
 		return err
 	}
@@ -87,13 +124,29 @@ func (l *load) add(r *Revision) error {
 	return nil
 }
 
+// write writes to the target.
+func (l *load) write(fn func() error) error {
+	j := l.job
+	if l.holds {
+		err := fn()
+		switch {
+		case err == nil || l.ctx.Err() != nil:
+			return err
+		case transient(err):
+			return letGo{err}
+		}
+		return &PeerError{Peer: j.target.Name(), Err: err}
+	}
+	return j.retry(l.ctx, j.target, fn)
+}
+
 func (l *load) store() error {
 	if len(l.docs) == 0 {
 		return nil
 	}
 	j := l.job
 	var refused []Refusal
-	err := j.retry(l.ctx, j.target, func() (err error) {
+	err := l.write(func() (err error) {
 		refused, err = j.target.Store(l.ctx, l.docs)
 		return err
 	})
