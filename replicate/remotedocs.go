@@ -7,20 +7,24 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store/jsonscan"
 )
 
-// fetchAtOnce is how many documents one _bulk_get names.
-const fetchAtOnce = 100
+const (
+	// fetchAtOnce is how many documents one _bulk_get names.
+	fetchAtOnce = 100
+	// fetchBytes is how long its body gets. It repeats the id for each revision.
+	fetchBytes = 1 << 20
+)
 
 // Fetch reads through _bulk_get or, if a peer has none, document by document.
 func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func(*Revision) error) error {
 	for len(wanted) > 0 {
-		some := wanted[:min(fetchAtOnce, len(wanted))]
-		wanted = wanted[len(some):]
-		if !p.plain.Load() {
+		var some []Wanted
+		if some, wanted = cut(wanted, fetchAtOnce, fetchBytes); !p.plain.Load() {
 			left, err := p.fetchBulk(ctx, some, fn)
 			if s, ok := errors.AsType[*StatusError](err); ok && noBulkGet(s.Status) {
 				p.plain.Store(true)
@@ -37,6 +41,29 @@ func (p *remotePeer) Fetch(ctx context.Context, wanted []Wanted, fn func(*Revisi
 		}
 	}
 	return nil
+}
+
+// cut divides what is wanted, so that the first part names only so many documents and takes only so many bytes, with the
+// id for each revision; but at least one revision.
+func cut(wanted []Wanted, docs, bytes int) (some, rest []Wanted) {
+	for i, w := range wanted {
+		if i == docs {
+			return some, wanted[i:]
+		}
+		for k, rev := range w.Revs {
+			bytes -= len(w.ID) + len(rev.ID) + 64
+			if bytes >= 0 || k == 0 && i == 0 {
+				continue
+			}
+			rest = append(rest, Wanted{ID: w.ID, Revs: w.Revs[k:], Ancestors: w.Ancestors})
+			if k > 0 {
+				some = append(some, Wanted{ID: w.ID, Revs: w.Revs[:k], Ancestors: w.Ancestors})
+			}
+			return some, append(rest, wanted[i+1:]...)
+		}
+		some = append(some, w)
+	}
+	return some, nil
 }
 
 func noBulkGet(status int) bool {
@@ -137,9 +164,20 @@ func failedOf(raw []byte) (w Wanted, err error) {
 	return Wanted{ID: said.ID, Revs: []revtree.Rev{rev}}, nil
 }
 
+// fetchOne reads revisions of one document, as many with one request as a URL of certain length has room for.
 func (p *remotePeer) fetchOne(ctx context.Context, w Wanted, fn func(*Revision) error) error {
-	query := url.Values{"revs": {"true"}, "latest": {"true"}, "att_encoding_info": {"true"}, "open_revs": {string(appendRevList(nil, w.Revs))}}
-	resp, err := p.request(ctx, http.MethodGet, docPath(w.ID), query, nil)
+	const each = 64 // bytes for a revision, escaped
+	for revs := range slices.Chunk(w.Revs, max((certainURL-len(docPath(w.ID)))/each, 1)) {
+		if err := p.fetchRevs(ctx, w.ID, revs, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *remotePeer) fetchRevs(ctx context.Context, id string, revs []revtree.Rev, fn func(*Revision) error) error {
+	query := url.Values{"revs": {"true"}, "latest": {"true"}, "att_encoding_info": {"true"}, "open_revs": {string(appendRevList(nil, revs))}}
+	resp, err := p.request(ctx, http.MethodGet, docPath(id), query, nil)
 	if s, ok := errors.AsType[*StatusError](err); ok && s.Status == http.StatusNotFound {
 		return nil // purged since
 	}
