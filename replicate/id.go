@@ -18,7 +18,8 @@ func (s *Spec) BaseID(server string) string {
 		Filter                 string            `json:",omitempty"`
 		Params                 map[string]string `json:",omitempty"`
 		Winners                bool              `json:",omitempty"`
-	}{server, s.Source.Name(), s.Target.Name(), s.Filter.DocIDs, s.Filter.Selector, s.Filter.Name, s.Filter.Params, s.Winners}
+		Since                  string            `json:",omitempty"` // a checkpoint says that all before it is there, which is not so then
+	}{server, s.Source.Name(), s.Target.Name(), s.Filter.DocIDs, s.Filter.Selector, s.Filter.Name, s.Filter.Params, s.Winners, s.SinceSeq}
 	sum := md5.Sum(Marshal(what))
 	return hex.EncodeToString(sum[:])
 }
