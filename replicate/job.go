@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/tododb/tododb/store/members"
 )
 
@@ -88,13 +90,30 @@ type Result struct {
 // ends. It writes a last checkpoint even after ctx has ended. If one of the sides is opened
 // anew during the run, it starts again from where it is sure that nothing can be lost.
 func (j *Job) Run(ctx context.Context) (Result, error) {
-	since := ""
-	for {
+	since, again := "", backoff.NewExponentialBackOff()
+	again.InitialInterval, again.MaxInterval = firstWait, maxWait
+	for tries := 1; ; tries++ {
+		began := j.now()
 		result, err := j.run(ctx, since)
 		if !errors.Is(err, errReopened) || ctx.Err() != nil {
 			return result, err
 		}
 		why := err
+		if j.now().Sub(began) >= healthy {
+			tries = 1
+			again.Reset()
+		}
+		// A peer that seems opened anew each time it is asked, as two servers under one name do, would have it begin for ever.
+		if !j.patient && tries > j.spec.Retries {
+			return result, err
+		}
+		timer := time.NewTimer(again.NextBackOff())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return result, ctx.Err()
+		}
 		if since, err = j.resume(ctx); err != nil {
 			return result, errors.Join(why, err)
 		}
