@@ -175,6 +175,9 @@ func (j *Job) run(ctx context.Context, since string) (Result, error) {
 		return result, err
 	}
 	if err != nil {
+		if !pipe.dirty() { // a peer that does not answer would hold up the end, for nothing
+			return result, err
+		}
 		// What has arrived need not be sent again. The caller's context may have ended.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCheckpoint)
 		defer cancel()
