@@ -34,6 +34,7 @@ var bareHandles = []string{
 	"replicate/documents.go over: Bare ForReplications",
 	"replicate/documents.go read: Bare ForReplications",
 	"replicate/documentstate.go write: Bare ForReplications",
+	"replicate/documentwait.go tryDocument: Bare ForReplications",
 	"replicate/local.go Everything: Bare ForFolder",
 	"replicate/local.go Everything: Unguarded",
 	"replicate/schedulerview.go ScheduledDoc: Bare ForReplications",
