@@ -15,7 +15,7 @@ import (
 // A large document whose target fails does not keep other jobs from reading theirs, however long its pause is. It is
 // fetched again after that.
 func TestFailingTargetHoldsUpNobody(t *testing.T) {
-	widetest.Only(t) // it holds up other tests that read large documents
+	widetest.Only(t)
 	long := strings.Repeat("x", storeBytes+largePiece)
 	large := func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/db/_bulk_get" {
