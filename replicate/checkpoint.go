@@ -137,11 +137,22 @@ func (p *pipeline) checkpoint(ctx context.Context) error {
 	if err := p.job.record(ctx, c); err != nil {
 		return err
 	}
+	if err := p.job.stillThere(ctx); err != nil {
+		if errors.Is(err, errReopened) { // since the last look, so another database may have it, and lack what it says
+			err = errors.Join(err, p.job.record(ctx, noCheckpoint()))
+		}
+		return err
+	}
 	p.saved, p.savedAt = string(c.SourceLastSeq), p.job.now()
 	p.job.mu.Lock()
 	p.job.recorded = p.saved
 	p.job.mu.Unlock()
 	return nil
+}
+
+// noCheckpoint is one that says nothing, and takes the place of another.
+func noCheckpoint() checkpoint {
+	return checkpoint{SessionID: newSessionID(), SourceLastSeq: seqJSON("0"), Version: idVersion, History: []session{}}
 }
 
 // record writes a checkpoint to both sides. If a side forbids it, it gets none. The next job
