@@ -173,6 +173,16 @@ func TestPageAttachments(t *testing.T) {
 	b.click("button", "Save")
 	b.sees("Saved.")
 	p.holds("/notes/cake", `"n":2.0`, `"dot.svg":{`)
+
+	// An attachment that comes while the content is edited is no conflict with it.
+	b.fill(content, `{"n":3.0}`)
+	b.sees("Not saved")
+	_, rev, _ := strings.Cut(p.do(200, "GET", "/notes/cake", ""), `"_rev":"`)
+	rev, _, _ = strings.Cut(rev, `"`)
+	p.do(201, "PUT", "/notes/cake/late.txt?rev="+rev, "late")
+	b.click("button", "Save")
+	b.misses("Not saved")
+	p.holds("/notes/cake", `"n":3.0`, `"dot.svg":{`, `"late.txt":{`)
 }
 
 // The tree of revisions has all branches. Two revisions of it are compared, by keyboard.

@@ -48,16 +48,19 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
     setError(undefined)
     setMarks([])
     try {
+      let base = over
       const rev = await save(to, db, over, body).catch(async (e: unknown) => {
-        if (!(e instanceof api.Failure) || e.status !== 409 || unsure.current === undefined) throw e
-        // Perhaps it was not somebody else, but what the visitor sent before.
+        if (!(e instanceof api.Failure) || e.status !== 409) throw e
+        // Perhaps it was not somebody else, but what the visitor sent before; or only attachments are others than they were.
         const now = await load(db, doc.id, undefined).catch(() => undefined)
-        if (!now || !same(parse(now.text), parse(unsure.current))) throw e
+        const is = (text: string | undefined) => now !== undefined && text !== undefined && same(parse(now.text), parse(text))
+        if (!now || !is(unsure.current) && !is(over.rev && over.text)) throw e
+        base = now
         return save(to, db, now, body)
       })
       unsure.current = undefined
       setTheirs(undefined)
-      setFrom({ ...over, rev, text: body })
+      setFrom({ ...base, rev, text: body })
       if (body !== text.current) setShown(body)
       text.current = body
       setChanged(false)
