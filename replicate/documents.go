@@ -94,7 +94,7 @@ func (d *documents) follow(ctx context.Context) {
 		case <-d.free:
 			if err := d.tryAgain(ctx); err != nil {
 				d.trouble(err)
-				d.freed()
+				time.AfterFunc(retryDocuments, d.freed)
 			}
 		case <-ctx.Done():
 		}
