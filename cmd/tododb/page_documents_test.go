@@ -185,6 +185,57 @@ func TestPageAttachments(t *testing.T) {
 	p.holds("/notes/cake", `"n":3.0`, `"dot.svg":{`, `"late.txt":{`)
 }
 
+// What the visitor writes while a document is saved, or loaded again after that, stays and can be saved.
+func TestPageKeepsWhatIsWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/notes", "")
+	p.do(201, "PUT", "/notes/cake", `{"n":1.0}`)
+	b.signIn()
+	b.open("#/db/notes/doc/cake")
+	b.sees(`"n": 1.0`)
+
+	// A save whose answer takes its time.
+	b.eval(`(() => {
+		const send = window.fetch
+		window.fetch = async (...a) => {
+			const answer = await send(...a)
+			if ((a[1]?.method ?? a[0]?.method) === 'PUT') await new Promise((done) => (window.answerNow = done))
+			return answer
+		}
+		window.restore = () => (window.fetch = send, answerNow())
+	})()`)
+	b.fill(content, `{"n":2.0}`)
+	b.click("button", "Save")
+	b.until("have saved", func(ctx context.Context, t *tab) (bool, error) {
+		return chromedp.Evaluate[bool](`window.answerNow !== undefined`)(ctx, t)
+	})
+	b.fill(content, `{"n":3.0}`)
+	b.eval(`restore()`)
+	b.sees("Saved.", "Not saved", `{"n":3.0}`)
+	p.holds("/notes/cake", `"n":2.0`)
+
+	// The document is shown as loaded again, and what is to be done after the next paint is not done yet.
+	b.eval(`(() => {
+		const later = window.setTimeout, held = []
+		window.setTimeout = (f, ms, ...a) => ms ? later(f, ms, ...a) : held.push(f)
+		window.release = () => held.splice(0).forEach((f) => f())
+		window.restore = () => (window.setTimeout = later, release())
+	})()`)
+	b.click("button", "Save")
+	b.misses("Not saved")
+	rev := docRev(p, p.do(200, "GET", "/notes/cake", ""))
+	b.until("see the new revision", func(ctx context.Context, t *tab) (bool, error) {
+		return chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector('.doc-head .badge').title === %q || (release(), false)`, rev))(ctx, t)
+	})
+	b.fill(content, `{"n":4.0}`)
+	b.eval(`restore()`)
+	b.sees("Not saved", `{"n":4.0}`)
+	b.click("button", "Save")
+	b.misses("Not saved")
+	p.holds("/notes/cake", `"n":4.0`)
+}
+
 // The tree of revisions has all branches. Two revisions of it are compared, by keyboard.
 func TestPageRevisions(t *testing.T) {
 	t.Parallel()

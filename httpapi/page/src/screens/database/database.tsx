@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
 import { count, size } from '../../format'
@@ -116,7 +116,7 @@ function RevsLimit({ db, may }: { db: string; may: boolean }): JSX.Element {
   const [typed, type] = useState('')
   const [saved, setSaved] = useState('')
   const act = useAct()
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (limit.value === undefined) return
     const now = String(limit.value)
     type((t) => (t === saved ? now : t)) // what is typed already stays

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useId, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useState } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
 import { Obj, parse, print, type Json } from '../../json'
@@ -36,10 +36,10 @@ export function Security({ db, may }: { db: string; may: boolean }): JSX.Element
   const [was, setWas] = useState<Lists>()
   const changed = lists !== undefined && JSON.stringify(was) !== JSON.stringify(lists)
   useGuard(changed, 'Who may use the database is not saved.')
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!loaded.value) return
     setWas(listsOf(loaded.value))
-    setLists(listsOf(loaded.value))
+    if (!changed) setLists(listsOf(loaded.value)) // what the visitor has changed already stays
   }, [loaded.value])
   if (!lists || !was) return <section class="card stack"><h2>Who may use it</h2>{loaded.error ? <Trouble error={loaded.error} /> : <Waiting />}</section>
   const open = lists.members.names.length + lists.members.roles.length === 0

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
 import { size } from '../../format'
@@ -28,7 +28,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   const act = useAct(failed)
   // What the next change is based on; the document is loaded again only after each.
   const rev = useRef(doc.rev)
-  useEffect(() => {
+  useLayoutEffect(() => {
     rev.current = doc.rev
   }, [doc])
   // A file whose sending nobody has answered, and what it was based on: trying again is the same request.

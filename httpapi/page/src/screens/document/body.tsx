@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
 import { check, parse, same } from '../../json'
@@ -26,8 +26,9 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
   const [theirs, setTheirs] = useState<Doc>()
   const unsure = useRef<string | undefined>(undefined) // was sent, and no answer has come
 
-  // The same document, loaded again: the visitor's changes stay.
-  useEffect(() => {
+  // The same document, loaded again: the visitor's changes stay. At once: after the next paint there may be some
+  // of which this rendering knows nothing.
+  useLayoutEffect(() => {
     if (doc === from || changed) return
     setFrom(doc)
     if (doc.text !== text.current) {
@@ -47,6 +48,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
     if (!body.trimStart().startsWith('{')) return setError('A document is an object: it begins with { and ends with }.')
     setError(undefined)
     setMarks([])
+    const before = text.current
     try {
       let base = over
       const rev = await save(to, db, over, body).catch(async (e: unknown) => {
@@ -61,9 +63,11 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
       unsure.current = undefined
       setTheirs(undefined)
       setFrom({ ...base, rev, text: body })
-      if (body !== text.current) setShown(body)
-      text.current = body
-      setChanged(false)
+      if (text.current === before) {
+        if (body !== before) setShown(body)
+        text.current = body
+      }
+      setChanged(text.current !== body) // the visitor may have gone on writing
       done('Saved.')
       onSaved()
     } catch (e) {
