@@ -131,7 +131,7 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 		if at, ok := from.(io.ReaderAt); ok { // package http may not be through with that of an earlier try
 			from = io.NewSectionReader(at, 0, q.size)
 		}
-		body = &watchedReader{Reader: from, w: w, ctx: ctx}
+		body = &watchedBody{Reader: from, w: w, ctx: ctx}
 	}
 	req, err := http.NewRequestWithContext(ctx, q.method, target, body)
 	if err != nil {
@@ -163,8 +163,8 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 		}
 		return nil, cookie, err
 	}
-	w.alive()
-	resp.Body = &watchedReader{Reader: resp.Body, w: w, ctx: ctx, closer: resp.Body}
+	w.rest()
+	resp.Body = &watchedAnswer{ReadCloser: resp.Body, w: w, ctx: ctx}
 	return resp, cookie, nil
 }
 

@@ -26,8 +26,11 @@ func newWatch(ctx context.Context, limit time.Duration) (context.Context, *watch
 	return ctx, w
 }
 
-// alive tells that something happened.
+// alive begins to wait for the peer, from now.
 func (w *watch) alive() { w.timer.Reset(w.limit) }
+
+// rest stops waiting: what happens next is not the peer's, and may take its time.
+func (w *watch) rest() { w.timer.Stop() }
 
 // over ends the watch and the request.
 func (w *watch) over() {
@@ -35,31 +38,47 @@ func (w *watch) over() {
 	w.cancel(nil)
 }
 
-// watchedReader reports reads to a watch. Closing an answer also ends the watch.
-type watchedReader struct {
-	io.Reader
-	w      *watch
-	ctx    context.Context
-	closer io.Closer // nil: the body of a request
-	once   sync.Once
+// watchedAnswer is the body of an answer. The peer has to send while somebody reads, and not while what was read is
+// used: another peer may be slow to take it. Closing it also ends the watch.
+type watchedAnswer struct {
+	io.ReadCloser
+	w    *watch
+	ctx  context.Context
+	once sync.Once
 }
 
-func (r *watchedReader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	if n > 0 {
-		r.w.alive()
-	}
-	if err != nil && err != io.EOF && errors.Is(context.Cause(r.ctx), errStalled) {
-		err = errStalled
-	}
-	return n, err
+func (r *watchedAnswer) Read(b []byte) (int, error) {
+	r.w.alive()
+	n, err := r.ReadCloser.Read(b)
+	r.w.rest()
+	return n, stalled(r.ctx, err)
 }
 
-func (r *watchedReader) Close() (err error) {
-	if r.closer == nil {
-		return nil
-	}
-	err = r.closer.Close()
+func (r *watchedAnswer) Close() error {
+	err := r.ReadCloser.Close()
 	r.once.Do(r.w.over)
+	return err
+}
+
+// watchedBody is the body of a request. The peer has to take what was read from it, and is not to blame while the next
+// bytes are waited for.
+type watchedBody struct {
+	io.Reader
+	w   *watch
+	ctx context.Context
+}
+
+func (r *watchedBody) Read(b []byte) (int, error) {
+	r.w.rest()
+	n, err := r.Reader.Read(b)
+	r.w.alive()
+	return n, stalled(r.ctx, err)
+}
+
+// stalled is the error of a read, or why its request was ended.
+func stalled(ctx context.Context, err error) error {
+	if err != nil && err != io.EOF && errors.Is(context.Cause(ctx), errStalled) {
+		return errStalled
+	}
 	return err
 }
