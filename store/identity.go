@@ -68,8 +68,11 @@ func (id *identity) encode() []byte {
 }
 
 func parseIdentity(v []byte) (id identity, err error) {
-	if len(v) == 0 || v[0] != record.Version && v[0] != identityPartitioned {
-		return id, corrupt("identity of unknown version")
+	if len(v) == 0 {
+		return id, corrupt("identity without a version")
+	}
+	if v[0] != record.Version && v[0] != identityPartitioned {
+		return id, corrupt("identity of version %d; perhaps a newer tododb has made this database", v[0])
 	}
 	if err := json.Unmarshal(v[1:], &id); err != nil {
 		return id, fmt.Errorf("%w: identity: %w", ErrCorrupt, err)
