@@ -61,6 +61,7 @@ makes a database and a user, and prints what the client asks for.`,
 // serve runs a server until ctx ends. It stops the parts in the order of their dependencies:
 // replications, answers, indexes, databases.
 func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
+	hungUp := hangups()
 	start, err := prepare(ctx, opt, out)
 	if err != nil {
 		return err
@@ -112,7 +113,7 @@ func serve(ctx context.Context, opt serveOptions, out io.Writer) (err error) {
 	if start.cert != nil {
 		work.run(func(ctx context.Context) { start.cert.keep(ctx, lookEvery, log) })
 	}
-	work.run(func(ctx context.Context) { reloadOnHangup(ctx, reload, log) })
+	work.run(func(ctx context.Context) { reloadOnHangup(ctx, hungUp, reload, log) })
 	work.run(newResting().run)
 
 	traces, err := openTracing(ctx, cfg, log)
