@@ -33,6 +33,17 @@ func (e *Engine) TableSize(bytes *int64) error {
 	return e.readers.QueryRow(e.ctx, "select pg_total_relation_size('td_kv')").Scan(bytes)
 }
 
+// Count counts what a database takes, and has not kept it yet.
+func (e *Engine) Count(db engine.DB) (keep func() error, err error) {
+	all, err := e.sizes(e.ctx, sqlSizedID, db.(*handle).id)
+	if err != nil {
+		return nil, err
+	}
+	c := &counting{eng: e, of: all[0]}
+	err = c.some(e.ctx, -1)
+	return func() error { return c.keep(e.ctx) }, err
+}
+
 // Migrations replaces those that this program knows; the result gives back what was.
 func Migrations(change func([]string) []string) (restore func()) {
 	was := migrations

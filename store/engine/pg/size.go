@@ -42,8 +42,9 @@ const (
 	// Long values are elsewhere, and their length is known without them.
 	sqlMeasure = "select get_byte(k, 0), count(*), sum(octet_length(k)), sum(octet_length(v) + coalesce(octet_length(r), 0))::bigint, (array_agg(k))[count(*)] " +
 		"from (select k, v, r from td_kv where db = $1 and k > $2 order by k limit $3) x group by 1"
-	sqlKeepSize = "insert into td_size (id, bytes, stamp, last, took) select id, $2, $3, $4, $5 from td_db where id = $1 " +
-		"on conflict (id) do update set bytes = excluded.bytes, stamp = excluded.stamp, last = excluded.last, took = excluded.took, at = excluded.at"
+	// Of two counts the one stays that began later, whichever ends first.
+	sqlKeepSize = "insert into td_size (id, bytes, stamp, last, took, at) select id, $2, $3, $4, $5, $6 from td_db where id = $1 " +
+		"on conflict (id) do update set bytes = excluded.bytes, stamp = excluded.stamp, last = excluded.last, took = excluded.took, at = excluded.at where td_size.at <= excluded.at"
 )
 
 // sized is what is known of the size of a database.
@@ -209,7 +210,7 @@ func (c *counting) total() (n int64) {
 // keep tells all processes.
 func (c *counting) keep(ctx context.Context) error {
 	_, err := c.eng.one(ctx, c.eng.writers, nil, query{sql: "begin"}, query{sql: "set local synchronous_commit = off"},
-		query{sql: sqlKeepSize, args: []any{c.of.id, c.total(), c.of.stamp, c.of.last, int64(c.took)}}, query{sql: "commit"})
+		query{sql: sqlKeepSize, args: []any{c.of.id, c.total(), c.of.stamp, c.of.last, int64(c.took), c.of.now}}, query{sql: "commit"})
 	return result(err)
 }
 

@@ -91,6 +91,30 @@ func TestSizeFollows(t *testing.T) {
 	}
 }
 
+// A count that ends late does not stand in the place of one that began after it.
+func TestSizeOfTheLaterCount(t *testing.T) {
+	url := pgtest.URL(t)
+	e := pgtest.Open(t, pg.Options{URL: url, Sequence: sequence})
+	db := create(t, e, "db")
+	fill(t, db, 1000, 100)
+	keep, err := e.Count(db)
+	if err == nil {
+		err = db.Update(t.Context(), func(tx engine.Tx) error { return tx.DeleteRange(sequence, nil, []byte("00000990")) })
+	}
+	if err == nil {
+		err = db.(engine.Compacter).Compact(t.Context())
+	}
+	if err == nil {
+		err = keep()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := size(t, db); got > 10_000 {
+		t.Errorf("size %d, which is from before all but ten values were deleted", got)
+	}
+}
+
 // What belongs to a database is counted beside it.
 func TestStat(t *testing.T) {
 	e := pgtest.Open(t, pg.Options{URL: pgtest.URL(t), Sequence: sequence})
