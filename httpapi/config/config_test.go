@@ -116,6 +116,8 @@ func TestBadFilesAreRefused(t *testing.T) {
 		"[couchdb]\nmax_document_size = 8M\n":    "a number of bytes",
 		"port = 1\n":                             "before the first [section]",
 		"[chttpd]\nport\n":                       "line 2: port is neither",
+		"[admins]\nann = \n":                     `[admins] ann = "" is not a password of at least one character`,
+		"[smoosh.mine]\npriority = x\n":          `[smoosh.mine] priority = "x" is not one of`,
 	} {
 		path := write(t, text)
 		for _, opt := range []Options{{File: path}, {Local: path}} {

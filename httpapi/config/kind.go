@@ -20,6 +20,7 @@ type Kind struct {
 	// lenient says that any text is kept. One that is not ok leaves the default in force.
 	lenient bool
 	words   []string // all that it can be, if they are few
+	filled  bool     // it cannot be empty, although there is no default
 }
 
 // reading is which getter a kind is read with.
@@ -71,6 +72,8 @@ var (
 	// Schedule and Within are what packages schedule and repository below store/backup parse.
 	Schedule = &Kind{want: "an interval (30m, 1h, 1d), times of the day (02:00, 14:00), continuous, or manual", ok: isSchedule, read: asText}
 	Within   = &Kind{want: "a duration such as 12h, 7d, 3w, 2mo or 1y", ok: isWithin, read: asText}
+	// Password is what an administrator logs in with: who left it empty would let everybody in.
+	Password = &Kind{want: "a password of at least one character, or the hash of one", ok: func(v string) bool { return v != "" }, read: asText, filled: true}
 )
 
 var (
@@ -113,7 +116,7 @@ func (s *Setting) check(value string) error {
 		return s.refuse(value[:20]+"...", fmt.Sprintf("a value of at most %d bytes", maxValue))
 	}
 	fits := printable(value) && strings.TrimSpace(value) == value
-	if fits && (s.Kind.lenient || s.Kind.ok(value) || value == "" && s.Default == "") {
+	if fits && (s.Kind.lenient || s.Kind.ok(value) || value == "" && s.Default == "" && !s.Kind.filled) {
 		return nil
 	}
 	return s.refuse(value, s.Kind.want)

@@ -194,7 +194,7 @@ var table = []Setting{
 	{Name{"couch_peruser", "delete_dbs"}, "false", Bool, 0, "delete it with the user"},
 	{Name{"couch_peruser", "database_prefix"}, "userdb-", Text, 0, "beginning of its name; the user's name in hex follows"},
 
-	{Name{"admins", Any}, "", Text, Secret, "administrators: name = password; the server replaces the password by its hash"},
+	{Name{"admins", Any}, "", Password, Secret, "administrators: name = password, which cannot be empty; the server replaces the password by its hash"},
 
 	{Name{"audit", "file"}, "", Text, Filed | Own, "file that records who changed what and when, one line of JSON for each change, or stdout; empty: nothing is recorded"},
 	{Name{"audit", "revisions"}, "false", Bool, Filed | Own, "also record the new revisions of documents"},

@@ -40,7 +40,9 @@ func check(n Name, value string) error {
 	}
 	row, known := lookup(n)
 	if known {
-		return row.check(value)
+		named := *row // a row for any name does not say which one it is
+		named.Name = n
+		return named.check(value)
 	}
 	if len(value) > maxValue || !printable(value) || strings.TrimSpace(value) != value {
 		return &FormError{n, "value"}
