@@ -176,7 +176,7 @@ func TestBadAuthSettingsAreRefused(t *testing.T) {
 	s := openWithUsers(t, Options{})
 	for _, c := range []struct{ path, value string }{
 		{"jwt_keys/hmac:x", "!"}, {"jwt_keys/x", "eA=="}, {"jwt_keys/rsa:x", "x"},
-		{"jwt_auth/required_claims", "{iss}"}, {"chttpd_auth/hash_algorithms", "md5"},
+		{"jwt_auth/required_claims", "{iss}"}, {"chttpd_auth/hash_algorithms", "md5"}, {"couch_httpd_auth/hash_algorithms", "md5"},
 		{"chttpd/authentication_handlers", "{chttpd_auth, magic}"}, {"chttpd_auth/same_site", "often"},
 	} {
 		w := call(s, "PUT", "/_node/_local/_config/"+c.path, `"`+c.value+`"`, "Admin", "")

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"strings"
-
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/config"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -72,8 +70,6 @@ func (a *Access) CheckSetting(name config.Name, value string) error {
 		set.JWT.Keys = map[string]string{name.Name: value}
 	case name == config.Name{Section: "jwt_auth", Name: "required_claims"}:
 		set.JWT.Required = value
-	case name == config.Name{Section: "chttpd_auth", Name: "hash_algorithms"}:
-		set.Algorithms = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 	default:
 		return nil
 	}

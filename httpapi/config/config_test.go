@@ -117,6 +117,7 @@ func TestBadFilesAreRefused(t *testing.T) {
 		"port = 1\n":                             "before the first [section]",
 		"[chttpd]\nport\n":                       "line 2: port is neither",
 		"[admins]\nann = \n":                     `[admins] ann = "" is not a password of at least one character`,
+		"[chttpd_auth]\nhash_algorithms=sha9\n":  `[chttpd_auth] hash_algorithms = "sha9" is not a list of sha, `,
 		"[smoosh.mine]\npriority = x\n":          `[smoosh.mine] priority = "x" is not one of`,
 	} {
 		path := write(t, text)

@@ -72,6 +72,8 @@ var (
 	// Schedule and Within are what packages schedule and repository below store/backup parse.
 	Schedule = &Kind{want: "an interval (30m, 1h, 1d), times of the day (02:00, 14:00), continuous, or manual", ok: isSchedule, read: asText}
 	Within   = &Kind{want: "a duration such as 12h, 7d, 3w, 2mo or 1y", ok: isWithin, read: asText}
+	// Hashes are those that package auth signs with.
+	Hashes = &Kind{want: "a list of sha, sha224, sha256, sha384 and sha512 with commas between", ok: areHashes, read: asList}
 	// Password is what an administrator logs in with: who left it empty would let everybody in.
 	Password = &Kind{want: "a password of at least one character, or the hash of one", ok: func(v string) bool { return v != "" }, read: asText, filled: true}
 )
@@ -79,6 +81,7 @@ var (
 var (
 	isSchedule = matches(`^(continuous|manual|([0-9]{1,4}(m|h|d|w|mo|y))+|([01][0-9]|2[0-3]):[0-5][0-9]( *, *([01][0-9]|2[0-3]):[0-5][0-9])*)$`)
 	isWithin   = matches(`^([0-9]{1,4}(m|h|d|w|mo|y))+$`)
+	isHash     = matches(`^sha(224|256|384|512)?$`)
 	isDBName   = matches(`^(_users|[a-z][a-z0-9_$()+/-]{0,237})$`)
 )
 
@@ -210,6 +213,10 @@ func parseWays(value string) (ways []string, ok bool) {
 }
 
 func areWays(value string) bool { _, ok := parseWays(value); return ok }
+
+func areHashes(value string) bool {
+	return !slices.ContainsFunc(splitList(value), func(one string) bool { return !isHash(one) })
+}
 
 func splitList(value string) []string {
 	var list []string

@@ -76,7 +76,7 @@ var table = []Setting{
 	{Name{"chttpd_auth", "allow_persistent_cookies"}, "true", Bool, Older, "a session outlives the browser; false: it ends with the browser"},
 	{Name{"chttpd_auth", "same_site"}, "", OneOf("none", "lax", "strict"), Older, "SameSite attribute of the session cookie: none, lax or strict; empty: browsers decide"},
 	{Name{"chttpd_auth", "cookie_domain"}, "", Text, Older, "Domain attribute of the session cookie; empty: the server's own"},
-	{Name{"chttpd_auth", "hash_algorithms"}, "sha256, sha", List, Older | Given, "hash functions for session cookies and proxies' tokens: the first one signs, all are accepted; sha, sha224, sha256, sha384, sha512"},
+	{Name{"chttpd_auth", "hash_algorithms"}, "sha256, sha", Hashes, Older | Given, "hash functions for session cookies and proxies' tokens: the first one signs, all are accepted; sha, sha224, sha256, sha384, sha512"},
 	{Name{"chttpd_auth", "password_regexp"}, "", Text, Older, "expressions that new passwords of users must match, in Erlang's form: [\"EXPRESSION\", {\"EXPRESSION\", \"REASON\"}], with every backslash doubled; if it cannot be read, no new password is accepted"},
 	{Name{"chttpd_auth", "password_scheme"}, "pbkdf2", OneOf("pbkdf2", "simple", "tododb-scrypt", "tododb-argon2id"), Older, "how users' new passwords are stored: pbkdf2, which CouchDB also understands, tododb-scrypt or tododb-argon2id; CouchDB's simple, one round of SHA-1, is accepted and means pbkdf2"},
 	{Name{"chttpd_auth", "pbkdf2_prf"}, "sha256", OneOf("sha", "sha224", "sha256", "sha384", "sha512"), Older, "hash function of pbkdf2 for new passwords, also of administrators"},
