@@ -49,6 +49,9 @@ it goes on until it is interrupted, also after the connection or the server was 
 		if errors.Is(err, store.ErrNoDB) {
 			return q.noDatabase(ctx, args[0])
 		}
+		if q.filter != "" && statusOf(err) == http.StatusNotFound {
+			return missingf("there is no filter function %s in %s: filters is the member of a design document that has them", q.filter, args[0])
+		}
 		return err
 	})
 }

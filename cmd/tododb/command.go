@@ -6,9 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tododb/tododb/replicate"
+	"github.com/tododb/tododb/store"
+	"github.com/tododb/tododb/store/backup/repository"
 )
 
 // run does what the arguments say and returns when it is done or ctx ends. Output for the
@@ -87,6 +92,9 @@ var errDamaged = errors.New("damage found")
 // exitForced is the exit code of a process that did not end in time after a signal.
 const exitForced = 4
 
+// notThere are the errors of other packages that say that what was asked for is not there.
+var notThere = []error{store.ErrNoDB, replicate.ErrNoDB, repository.ErrNone, repository.ErrNoBackup, repository.ErrNoDB, repository.ErrNoDoc}
+
 // exitCode returns the exit code for run's error. doc.go lists the codes.
 func exitCode(err error) int {
 	switch {
@@ -102,7 +110,7 @@ func exitCode(err error) int {
 	if _, is := errors.AsType[*usageError](err); is {
 		return 2
 	}
-	if _, is := errors.AsType[*errMissing](err); is {
+	if _, is := errors.AsType[*errMissing](err); is || slices.ContainsFunc(notThere, func(one error) bool { return errors.Is(err, one) }) {
 		return 6
 	}
 	if _, is := errors.AsType[*errUnreachable](err); is {

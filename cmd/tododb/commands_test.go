@@ -136,6 +136,15 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 	s.fails(6, "There are recipes", "export", "recipe")
 	s.fails(6, "--create makes it", "import", "recipe", "pw")
 	s.fails(6, "there is no document x", "get", "recipes", "x")
+	asAdmin := strings.Replace(s.server.base, "://", "://"+testUser+":"+testPassword+"@", 1)
+	s.fails(6, "there is no filter function a/b in recipes", "changes", "recipes", "--filter", "a/b")
+	s.fails(6, "no such database", "replicate", asAdmin+"/recipe", asAdmin+"/copy", "--create-target")
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "databases"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.fails(6, "no such database", "check", "--data", folder, "recipe")
+	s.fails(6, "no repository of backups", "restore", t.TempDir())
 	s.fails(2, "want a DATABASE and an ID, got 1 argument", "get", "recipes")
 	s.fails(2, "no such command", "db", "list")
 	s.fails(2, "one that is empty", "get", "recipes", "")
@@ -629,6 +638,8 @@ func TestErrorsForPrograms(t *testing.T) {
 		{[]string{"put", "recipes", "_waffles", "--json"}, "{}", "illegal_docid", 1},
 		{[]string{"put", "recipes", "crepes", "--json"}, "{", "failed", 1},
 		{[]string{"doctor", "http://127.0.0.1:1", "--json"}, "", "ill", 8},
+		{[]string{"db", "ls", "--json", "--url", strings.Replace(s.server.base, "://", "://admin:wrong@", 1)}, "", "unauthorized", 1},
+		{[]string{"put", "_users", "org.couchdb.user:x", "--json"}, `{"type":"user","name":"y","roles":[]}`, "forbidden", 1},
 	} {
 		got := s.run(c.stdin, c.args...)
 		var told struct {

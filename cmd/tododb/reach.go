@@ -95,6 +95,18 @@ type errUnreachable struct{ error }
 
 func (e *errUnreachable) Unwrap() error { return e.error }
 
+// wordedError is a refusal of the server in words that say what to do about it.
+type wordedError struct {
+	error
+	refused *client.Refused
+}
+
+func (e *wordedError) Unwrap() error { return e.refused }
+
+func inWords(refused *client.Refused, format string, args ...any) error {
+	return &wordedError{fmt.Errorf(format, args...), refused}
+}
+
 // explained says what to do about an error of the server that was asked.
 func (f *serverFlags) explained(err error) error {
 	if f.known == nil {
@@ -111,17 +123,17 @@ func explained(s *client.Server, err error) error {
 	if refused, is := errors.AsType[*client.Refused](err); is {
 		switch {
 		case refused.Status == http.StatusUnauthorized && s.User() == "":
-			return fmt.Errorf("%s wants to know who asks: set COUCHDB_USER and COUCHDB_PASSWORD, or put them into --url", s)
+			return inWords(refused, "%s wants to know who asks: set COUCHDB_USER and COUCHDB_PASSWORD, or put them into --url", s)
 		case refused.Status == http.StatusUnauthorized && refused.Word == "unauthorized" && refused.Reason == "Name or password is incorrect.":
-			return fmt.Errorf("%s does not know %s with this password: look at COUCHDB_USER and COUCHDB_PASSWORD, or at --url", s, s.User())
+			return inWords(refused, "%s does not know %s with this password: look at COUCHDB_USER and COUCHDB_PASSWORD, or at --url", s, s.User())
 		case refused.Status == http.StatusForbidden && !strings.HasPrefix(refused.Reason, "You are not ") && !strings.HasPrefix(refused.Reason, "Only admin"):
-			return fmt.Errorf("%s refuses that: %s", s, refused.Reason) // a rule about what is written, for whoever writes it
+			return inWords(refused, "%s refuses that: %s", s, refused.Reason) // a rule about what is written, for whoever writes it
 		case refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden:
 			who := "nobody in particular"
 			if s.User() != "" {
 				who = s.User()
 			}
-			return fmt.Errorf("%s may not do that: %s Set COUCHDB_USER and COUCHDB_PASSWORD to those of somebody who may, such as an administrator", who, sentence(refused.Reason))
+			return inWords(refused, "%s may not do that: %s Set COUCHDB_USER and COUCHDB_PASSWORD to those of somebody who may, such as an administrator", who, sentence(refused.Reason))
 		}
 		return err
 	}
