@@ -71,6 +71,9 @@ func listenTCP(ctx context.Context, address, setting string) (net.Listener, erro
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("%w; give the program the right to (sudo setcap cap_net_bind_service=+ep FILE), or take a port from 1024 on (%s) and lead that one there", err, setting)
 	}
+	if _, is := errors.AsType[*net.DNSError](err); is {
+		return nil, fmt.Errorf("%w: no address is known for that name (%s, or bind_address of its section)", err, setting)
+	}
 	return l, err
 }
 

@@ -62,7 +62,7 @@ func replicatorTLS(cfg *config.Config) (*tls.Config, error) {
 	}
 	certificates, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("[replicator] ssl_trusted_certificates_file: %w", err)
 	}
 	if trust.RootCAs, err = x509.SystemCertPool(); err != nil {
 		trust.RootCAs = x509.NewCertPool()
