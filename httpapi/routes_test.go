@@ -33,7 +33,7 @@ const routesHead = `# Routes
 Every path that the server answers, and who may use it. [http-api.md](http-api.md) says what the
 paths do and which of them are not there yet (501). Dots at the end of a path stand for whatever
 follows. A method that is not listed is a 405. Anonymous requests that are refused get 401, and users
-get 403. Server administrators may use everything. The last column is which device tokens may, if their
+get 403; where only server administrators may, users get 401 as well, as in CouchDB. Server administrators may use everything. The last column is which device tokens may, if their
 owner may: of "readers" and "writers", a token that is not for the database gets 403.
 
 The documents themselves can ask for more. Only administrators of a database write its design
