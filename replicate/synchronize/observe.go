@@ -22,17 +22,20 @@ type observation struct {
 // notify is called for every change of the replication's state.
 func (o *observation) notify(_ context.Context, s replicate.Status) {
 	switch s.State {
+	case replicate.Pending: // it has made room for others
+		o.x.goes(o.direction, way{state: waiting})
 	case replicate.Running:
-		o.x.note(func(x *status) { x.State, x.NextTry = running, nil })
+		o.x.goes(o.direction, way{state: running})
 	case replicate.Completed:
+		o.x.gone(o.direction)
 		o.end(nil)
 	case replicate.Failed:
 		o.trouble(errors.New(s.LastError))
 		o.end(errGivenUp)
 	case replicate.Crashing:
 		o.trouble(errors.New(s.LastError))
-		next := s.NextTry.UTC()
-		o.x.note(func(x *status) { x.State, x.NextTry = retrying, &next })
+		next := shownTime(s.NextTry)
+		o.x.goes(o.direction, way{state: retrying, next: &next})
 		o.x.triedOnce()
 		if o.finishes && s.Errors >= oneTimeTries {
 			o.end(errGivenUp)
@@ -139,19 +142,11 @@ func (o *observation) calls() func(error) {
 		switch {
 		case err != nil:
 			o.trouble(err)
-			o.turn(running, retrying)
+			o.x.changes(o.direction, running, retrying)
 		case was:
-			o.turn(retrying, running)
+			o.x.changes(o.direction, retrying, running)
 		}
 	}
-}
-
-func (o *observation) turn(from, to string) {
-	o.x.note(func(s *status) {
-		if s.State == from {
-			s.State = to
-		}
-	})
 }
 
 func (o *observation) trouble(err error) {

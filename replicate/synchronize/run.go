@@ -117,7 +117,8 @@ func (x *synchronization) turn(ctx context.Context) error {
 	}
 	defer db.Release()
 	now := x.s.now()
-	x.note(func(s *status) { s.State, s.Started, s.NextTry = waiting, &now, nil })
+	x.note(func(s *status) { s.Started = &now })
+	x.setOut(d.directions())
 
 	g, ctx := errgroup.WithContext(ctx)
 	over := make(chan struct{})

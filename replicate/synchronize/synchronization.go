@@ -29,16 +29,17 @@ type synchronization struct {
 	def    definition
 	rev    revtree.Rev
 	status status
-	dirty  bool   // the status has changes that are not on disk
-	runs   bool   // here, so the status is what this process says
-	next   *found // what another process has made of the definition, and this one has not taken on yet
-	over   bool   // it has been removed
+	ways   map[string]way // the directions of the turn that goes on
+	dirty  bool           // the status has changes that are not on disk
+	runs   bool           // here, so the status is what this process says
+	next   *found         // what another process has made of the definition, and this one has not taken on yet
+	over   bool           // it has been removed
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the goroutine has ended; nil before it has started
 }
 
 func newSynchronization(s *Synchronizer, id string, rev revtree.Rev, d definition, st status) *synchronization {
-	x := &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, looking: make(chan struct{}, 1), wake: make(chan struct{}, 1), tried: make(chan struct{})}
+	x := &synchronization{s: s, id: id, db: d.DB, instance: d.Instance, created: d.Created, rev: rev, def: d, looking: make(chan struct{}, 1), wake: make(chan struct{}, 1), tried: make(chan struct{}), ways: map[string]way{}}
 	x.status = x.about(st)
 	return x
 }

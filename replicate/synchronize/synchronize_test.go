@@ -377,6 +377,22 @@ func TestPauseAndSchedule(t *testing.T) {
 	}
 }
 
+// Of two that take turns, the one whose turn is over waits.
+func TestOneThatHasMadeRoomWaits(t *testing.T) {
+	here, there := pair(t)
+	here.manager.SetSettings(replicate.Settings{MaxJobs: 1, Interval: 50 * time.Millisecond, StartupJitter: -1})
+	there.must(201, "PUT", "/other", "")
+	first := here.path(here.must(201, "POST", "/todos/_synchronizations", fmt.Sprintf(`{"remote":%q,"direction":"push","continuous":true}`, there.url("todos"))))
+	here.until(first, func(r resource) bool { return r.State == "running" })
+	second := here.path(here.must(201, "POST", "/todos/_synchronizations", fmt.Sprintf(`{"remote":%q,"direction":"push","continuous":true}`, there.url("other"))))
+	for range 3 {
+		here.until(first, func(r resource) bool { return r.State == "waiting" })
+		here.until(second, func(r resource) bool { return r.State == "waiting" })
+		here.until(first, func(r resource) bool { return r.State == "running" })
+		here.until(second, func(r resource) bool { return r.State == "running" })
+	}
+}
+
 func TestErrorsAreShown(t *testing.T) {
 	here, there := pair(t)
 	for body, reason := range map[string]string{

@@ -196,7 +196,10 @@ func (s *Synchronizer) Create(ctx context.Context, db string, request Request) (
 }
 
 // now returns the time as it is shown.
-func (s *Synchronizer) now() time.Time { return s.opt.Now().UTC().Truncate(time.Millisecond) }
+func (s *Synchronizer) now() time.Time { return shownTime(s.opt.Now()) }
+
+// shownTime is a time to the millisecond.
+func shownTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 // judge refuses what cannot be done, or what this user may not do.
 func (s *Synchronizer) judge(ctx context.Context, d *definition, may func(db string, write bool) error) error {
