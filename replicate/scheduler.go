@@ -230,8 +230,8 @@ func (m *Manager) crash(t *task, err error, now time.Time) {
 	t.failure, t.noFilter = err.Error(), errors.Is(err, ErrNoFilter)
 	t.record(now, "crashed", t.failure, m.set.MaxHistory)
 	log := m.opt.Log.With("replication", t.id, "source", t.req.Spec.Source.Name(), "target", t.req.Spec.Target.Name(), "error", err)
-	if t.req.OneTry {
-		if t.req.Spec.Continuous { // nobody waits for its end
+	if t.req.OneTry || errors.Is(err, errNoAccount) {
+		if t.req.Spec.Continuous || !t.req.OneTry { // nobody waits for its end
 			log.Error("replication failed")
 		}
 		t.err = err

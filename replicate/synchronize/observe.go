@@ -17,28 +17,28 @@ type observation struct {
 	db        store.Bare
 	finishes  bool       // the synchronization runs once
 	over      chan error // gets one value when the replication is over
+	left      bool       // the turn is over; guarded by the synchronization's mu
 }
 
 // notify is called for every change of the replication's state.
 func (o *observation) notify(_ context.Context, s replicate.Status) {
 	switch s.State {
 	case replicate.Pending: // it has made room for others
-		o.x.goes(o.direction, way{state: waiting})
+		o.goes(way{state: waiting})
 	case replicate.Running:
-		o.x.goes(o.direction, way{state: running})
+		o.goes(way{state: running})
 	case replicate.Completed:
-		o.x.gone(o.direction)
+		o.done()
 		o.end(nil)
 	case replicate.Failed:
-		o.trouble(errors.New(s.LastError))
-		o.end(errGivenUp)
+		o.end(&givenUp{*o.trouble(errors.New(s.LastError))})
 	case replicate.Crashing:
-		o.trouble(errors.New(s.LastError))
+		trouble := o.trouble(errors.New(s.LastError))
 		next := shownTime(s.NextTry)
-		o.x.goes(o.direction, way{state: retrying, next: &next})
+		o.goes(way{state: retrying, next: &next})
 		o.x.triedOnce()
 		if o.finishes && s.Errors >= oneTimeTries {
-			o.end(errGivenUp)
+			o.end(&givenUp{*trouble})
 		}
 	}
 }
@@ -142,14 +142,20 @@ func (o *observation) calls() func(error) {
 		switch {
 		case err != nil:
 			o.trouble(err)
-			o.x.changes(o.direction, running, retrying)
+			o.changes(running, retrying)
 		case was:
-			o.x.changes(o.direction, retrying, running)
+			o.changes(retrying, running)
 		}
 	}
 }
 
-func (o *observation) trouble(err error) {
+// trouble notes an error.
+func (o *observation) trouble(err error) *failure {
 	f := &failure{Direction: o.direction, Reason: err.Error(), At: o.x.s.now()}
-	o.x.note(func(s *status) { s.LastError = f })
+	o.x.mu.Lock()
+	defer o.x.mu.Unlock()
+	if !o.left {
+		o.x.status.LastError, o.x.dirty = f, true
+	}
+	return f
 }

@@ -24,12 +24,13 @@ const (
 	shareEvery = time.Second
 )
 
-var (
-	// errGone says that the database has been deleted.
-	errGone = errors.New("the database has been deleted")
-	// errGivenUp says that a one-time synchronization has failed too often or can never run.
-	errGivenUp = errors.New("it failed too many times")
-)
+// errGone says that the database has been deleted.
+var errGone = errors.New("the database has been deleted")
+
+// givenUp says that a one-time synchronization has failed too often, or that one can never run.
+type givenUp struct{ failure }
+
+func (e *givenUp) Error() string { return e.Reason }
 
 // run drives the synchronization until it or ctx ends.
 func (x *synchronization) run(ctx context.Context) {
@@ -41,12 +42,15 @@ func (x *synchronization) run(ctx context.Context) {
 			return
 		}
 		var pause time.Duration
+		over, given := errors.AsType[*givenUp](err)
 		switch {
 		case errors.Is(err, errGone):
 			x.remove(ctx)
 			return
-		case errors.Is(err, errGivenUp):
-			x.note(func(s *status) { s.State, s.NextTry = failed, nil })
+		case given:
+			// The other direction may have had trouble since, because it was ended.
+			x.note(func(s *status) { s.State, s.NextTry, s.LastError = failed, nil, &over.failure })
+			x.triedOnce()
 			return
 		case err != nil:
 			pause = pauses.NextBackOff()
@@ -203,6 +207,7 @@ func (x *synchronization) replicate(ctx context.Context, d *definition, db store
 		}
 	}
 	o := &observation{x: x, direction: direction, db: db, finishes: d.finishes(), over: make(chan error, 1)}
+	defer o.leave()
 	id, err := x.s.opt.Replicator.Add(replicate.Request{
 		Spec: spec, User: d.Owner, Owner: replicate.Owner{DB: x.db, Doc: "_synchronizations/" + x.id},
 		Source: replicate.Observer{Read: o.read, Called: o.calls()},

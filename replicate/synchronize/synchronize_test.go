@@ -70,6 +70,7 @@ func (s *server) start() {
 		Open: func(ctx context.Context, name string, user replicate.User) (*store.DB, error) {
 			return s.api.Access().OpenFor(ctx, name, user)
 		},
+		Allowed: func(ctx context.Context, user replicate.User) error { return s.api.Access().Allowed(ctx, user) },
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -502,6 +503,43 @@ func TestChangesRace(t *testing.T) {
 	here.start()
 	if body := here.must(200, "GET", "/todos/_synchronizations", "").body; body != "{\"synchronizations\":[]}\n" {
 		t.Errorf("%s", body)
+	}
+}
+
+// What somebody has asked for does not outlive their account or its password, and says so instead of
+// being tried for ever.
+func TestEndsWithTheAccount(t *testing.T) {
+	here, there := pair(t)
+	here.must(201, "PUT", "/_users", "")
+	here.must(200, "PUT", "/todos/_security", `{"admins":{"names":["joe","ann"]},"members":{}}`)
+	revs := map[string]string{}
+	for name, how := range map[string]string{"joe": `"continuous":true`, "ann": `"schedule":{"every":1},"direction":"pull"`} {
+		account := "/_users/org.couchdb.user:" + name
+		revs[name] = strings.Trim(here.must(201, "PUT", account, fmt.Sprintf(`{"name":%q,"password":"old","roles":[],"type":"user"}`, name)).header.Get("Etag"), `"`)
+		login := []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":old"))}
+		path := here.path(here.must(201, "POST", "/todos/_synchronizations", fmt.Sprintf(`{"remote":%q,%s}`, there.url("todos"), how), login...))
+		there.must(201, "PUT", "/todos/before-"+name, "{}")
+		for end := time.Now().Add(time.Minute); here.do("GET", "/todos/before-"+name, "").status != 200; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s's does not move anything", name)
+			}
+		}
+		if name == "joe" {
+			here.must(201, "PUT", account, fmt.Sprintf(`{"_rev":%q,"name":"joe","password":"new","roles":[],"type":"user"}`, revs[name]))
+		} else {
+			here.must(200, "DELETE", account+"?rev="+revs[name], "")
+		}
+		there.must(201, "PUT", "/todos/after-"+name, "{}")
+		failed := func(r resource) bool { return r.State == "failed" }
+		r := here.until(path, failed)
+		if r.NextTry != nil || r.LastError == nil || !strings.Contains(r.LastError.Reason, "account") {
+			t.Errorf("%s's: %+v, %+v", name, r, r.LastError)
+		}
+		here.stop()
+		here.start()
+		here.until(path, failed)
+		here.must(404, "GET", "/todos/after-"+name, "")
+		here.must(200, "DELETE", path, "")
 	}
 }
 

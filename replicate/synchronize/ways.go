@@ -19,31 +19,41 @@ func (x *synchronization) setOut(directions []string) {
 	x.tellWays()
 }
 
-// goes notes how a direction is doing.
-func (x *synchronization) goes(direction string, w way) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.ways[direction] = w
-	x.tellWays()
+// goes notes how the observed direction is doing.
+func (o *observation) goes(w way) {
+	o.noteWay(func(ways map[string]way) { ways[o.direction] = w })
 }
 
-// changes notes that a direction whose state was from is doing otherwise, without having stopped.
-func (x *synchronization) changes(direction, from, to string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if w := x.ways[direction]; w.state == from && w.next == nil {
-		x.ways[direction] = way{state: to}
-		x.tellWays()
+// changes notes that the direction, if its state was from, is doing otherwise without having stopped.
+func (o *observation) changes(from, to string) {
+	o.noteWay(func(ways map[string]way) {
+		if w := ways[o.direction]; w.state == from && w.next == nil {
+			ways[o.direction] = way{state: to}
+		}
+	})
+}
+
+// done notes that the direction is done.
+func (o *observation) done() {
+	o.noteWay(func(ways map[string]way) { delete(ways, o.direction) })
+}
+
+func (o *observation) noteWay(change func(ways map[string]way)) {
+	o.x.mu.Lock()
+	defer o.x.mu.Unlock()
+	if o.left {
+		return
+	}
+	if change(o.x.ways); len(o.x.ways) > 0 { // else the turn says how it has ended
+		o.x.tellWays()
 	}
 }
 
-// gone notes that a direction is done.
-func (x *synchronization) gone(direction string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if delete(x.ways, direction); len(x.ways) > 0 {
-		x.tellWays()
-	}
+// leave ends the observation. A replication that ends by itself may tell of it later than its turn is over.
+func (o *observation) leave() {
+	o.x.mu.Lock()
+	defer o.x.mu.Unlock()
+	o.left = true
 }
 
 // tellWays makes one state of those of the directions. Trouble in one is not hidden by the other, and
