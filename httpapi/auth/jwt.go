@@ -27,7 +27,7 @@ type JWTSettings struct {
 	// key id is called _default.
 	Keys map[string]string
 	// Required are the claims that a token must have, comma-separated. Each is a name, or
-	// {name, "value"} if the claim must have this value.
+	// {name, "value"} if the claim must have this value. typ, alg and kid are those of its header.
 	Required string
 	// RolesPath leads to the roles: names joined by dots; a dot in a name is written \. If it
 	// is "", RolesClaim has the roles.
@@ -129,7 +129,13 @@ func parseJWTKey(name, text string) (any, error) {
 	if block == nil {
 		return nil, errors.New("not a public key in PEM")
 	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	var key any
+	var err error
+	if block.Type == "RSA PUBLIC KEY" { // the older form, PKCS #1
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	} else {
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	}
 	if err != nil {
 		return nil, errors.New("not a public key in PEM")
 	}
@@ -193,10 +199,11 @@ var (
 func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
 	claims := jwt.MapClaims{}
 	parser := jwt.NewParser(jwt.WithValidMethods(jwtMethods), jwt.WithJSONNumber(), jwt.WithoutClaimsValidation())
-	if _, err := parser.ParseWithClaims(token, claims, j.find); err != nil {
+	parsed, err := parser.ParseWithClaims(token, claims, j.find)
+	if err != nil {
 		return User{}, tokenBad(err)
 	}
-	if err := j.checkClaims(claims, now()); err != nil {
+	if err := j.checkClaims(parsed.Header, claims, now()); err != nil {
 		return User{}, err
 	}
 	name, err := claims.GetSubject()
@@ -213,8 +220,14 @@ func (j *JWTSettings) user(token string, now func() time.Time) (User, error) {
 // checkClaims checks the claims that a token must have, and when it starts and expires. Whoever
 // makes a token for later means that it is no good now, so nbf counts even if it is not
 // required; in CouchDB it does not. The time at which it was made counts only if it is required.
-func (j *JWTSettings) checkClaims(claims jwt.MapClaims, now time.Time) error {
+func (j *JWTSettings) checkClaims(header map[string]any, claims jwt.MapClaims, now time.Time) error {
 	for _, want := range j.required {
+		if ofHeader(want.name) {
+			if err := want.checkHeader(header); err != nil {
+				return err
+			}
+			continue
+		}
 		value, there := claims[want.name]
 		if !there {
 			return badToken("Missing %s claim", want.name)
@@ -246,6 +259,25 @@ func (j *JWTSettings) checkClaims(claims jwt.MapClaims, now time.Time) error {
 	}
 	if end != nil && !end.After(now) {
 		return refuseToken("exp not in future")
+	}
+	return nil
+}
+
+// ofHeader tells whether required_claims means a parameter of the token's header by a name, as in CouchDB.
+func ofHeader(name string) bool { return name == "typ" || name == "alg" || name == "kid" }
+
+func (want requiredClaim) checkHeader(header map[string]any) error {
+	what := "header parameter"
+	if want.name == "kid" {
+		what = "claim" // so CouchDB calls it
+	}
+	value, there := header[want.name]
+	if !there {
+		return badToken("Missing %s %s", want.name, what)
+	}
+	text, _ := value.(string)
+	if want.valued && text != want.value || want.name == "typ" && !want.valued && text != "JWT" {
+		return badToken("Invalid %s %s", want.name, what)
 	}
 	return nil
 }

@@ -178,6 +178,70 @@ func TestJWT(t *testing.T) {
 	}
 }
 
+// typ, alg and kid may be required as in CouchDB: they are the header's.
+func TestRequiredOfTheHeader(t *testing.T) {
+	secret := []byte("a secret of a fair length")
+	encoded := base64.StdEncoding.EncodeToString(secret)
+	for _, c := range []struct {
+		required, typ, kid string // "": the token does not have it
+		reason             string // "" if it is taken
+	}{
+		{"exp, kid", "JWT", "k", ""}, {"exp, kid", "JWT", "", "Missing kid claim"},
+		{`{kid, "k"}`, "JWT", "k", ""}, {`{kid, "k"}`, "JWT", "other", "Invalid kid claim"},
+		{"typ,alg", "JWT", "", ""}, {"typ", "", "", "Missing typ header parameter"}, {"typ", "at+jwt", "", "Invalid typ header parameter"},
+		{`{typ, "at+jwt"}`, "at+jwt", "", ""}, {`{alg, "RS256"}`, "JWT", "", "Invalid alg header parameter"},
+	} {
+		a, err := New(Options{Settings: Settings{Handlers: []string{ByJWT}, JWT: JWTSettings{
+			Keys: map[string]string{"hmac:_default": encoded, "hmac:k": encoded, "hmac:other": encoded}, Required: c.required,
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "anna", "exp": time.Now().Add(time.Minute).Unix()})
+		for name, value := range map[string]string{"typ": c.typ, "kid": c.kid} {
+			if token.Header[name] = value; value == "" {
+				delete(token.Header, name)
+			}
+		}
+		text, err := token.SignedString(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, _, err := a.Authenticate(request("Authorization", "Bearer "+text))
+		refused, _ := errors.AsType[*TokenError](err)
+		switch {
+		case c.reason == "" && (err != nil || u.Name != "anna"):
+			t.Errorf("%+v: %+v, %v", c, u, err)
+		case c.reason != "" && (refused == nil || refused.Reason != c.reason || !refused.Bad || !u.Anonymous()):
+			t.Errorf("%+v: %+v, %v", c, u, err)
+		}
+	}
+}
+
+// CouchDB reads both forms in which RSA keys are written in PEM.
+func TestRSAKeysInTheirOlderForm(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&key.PublicKey)}))
+	older = strings.ReplaceAll(strings.TrimSpace(older), "\n", `\n`)
+	a, err := New(Options{Settings: Settings{Handlers: []string{ByJWT}, JWT: JWTSettings{Keys: map[string]string{"rsa:_default": older}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"sub": "anna"}).SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u, _, err := a.Authenticate(request("Authorization", "Bearer "+text)); err != nil || u.Name != "anna" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if err := (Settings{JWT: JWTSettings{Keys: map[string]string{"ec:x": older}}}).Check(); err == nil {
+		t.Error("it is taken for a key of another kind")
+	}
+}
+
 // Whatever stands in the headers: nobody becomes somebody, and nothing panics.
 func FuzzHeaders(f *testing.F) {
 	secret := []byte("k")

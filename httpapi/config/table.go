@@ -163,7 +163,7 @@ var table = []Setting{
 	{Name{"chttpd_auth_lockout", "max_objects"}, "10000", Count, 0, "pairs of user and address that are counted at once"},
 	{Name{"chttpd_auth_lockout", "max_lifetime"}, "300000", Millis, 0, "milliseconds after which a count is forgotten"},
 
-	{Name{"jwt_auth", "required_claims"}, "", Text, 0, "claims that a JWT must have, comma-separated: names, or {name, \"value\"} for a required value; exp if this is not set, and none if it is set to an empty value"},
+	{Name{"jwt_auth", "required_claims"}, "", Text, 0, "claims that a JWT must have, comma-separated: names, or {name, \"value\"} for a required value; typ, alg and kid are looked for in the header; exp if this is not set, and none if it is set to an empty value"},
 	{Name{"jwt_auth", "roles_claim_name"}, "", Text, 0, "claim with the user's roles (_couchdb.roles)"},
 	{Name{"jwt_auth", "roles_claim_path"}, "", Text, 0, "path to the roles instead: names separated by dots, a dot in a name as \\."},
 	{Name{"jwt_keys", Any}, "", Text, Secret, "keys of JWTs: KIND:ID = key, where KIND is hmac (secret in base64), rsa, ec or eddsa (public key in PEM, lines joined by \\n); ID is the token's kid or _default"},
