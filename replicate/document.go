@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -232,12 +231,20 @@ func cleanHeaders(headers []byte) ([]byte, error) {
 }
 
 func carriesCredentials(header string) bool {
-	switch name := http.CanonicalHeaderKey(header); name {
-	case "Authorization", "Cookie", "Proxy-Authorization":
+	name := strings.ToLower(header)
+	switch name {
+	case "authorization", "cookie", "proxy-authorization":
 		return true
-	default:
-		return strings.HasPrefix(name, "X-Auth") || strings.Contains(name, "Token") || strings.Contains(name, "Key") || strings.Contains(name, "Secret")
 	}
+	if strings.HasPrefix(name, "x-auth") {
+		return true
+	}
+	for _, word := range []string{"token", "key", "secret", "password"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // cleanURL removes the user and the password from a URL. It returns "" for one that it

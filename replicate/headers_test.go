@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,5 +78,19 @@ func TestHeadersAfterAnAdministrator(t *testing.T) {
 		if sent := asked.Load() > 0; sent != is {
 			t.Errorf("an administrator %v: the peer was asked %v, %v", is, sent, why)
 		}
+	}
+}
+
+// Others do not see the headers that carry credentials, however their names are written.
+func TestHeadersThatOthersDoNotSee(t *testing.T) {
+	secret := []string{"authorization", "Cookie", "PROXY-AUTHORIZATION", "X-Auth-CouchDB-Token", "X_Api_Key", "x-api-key", "api_secret", "Access_Token", "X-Password"}
+	headers := map[string]string{"X-Trace": "seen"}
+	for _, name := range secret {
+		headers[name] = "hunter2"
+	}
+	side := map[string]any{"url": "http://h/x", "headers": headers}
+	clean, err := WithoutSecrets(Marshal(map[string]any{"source": side, "target": side}))
+	if err != nil || strings.Contains(string(clean), "hunter2") || strings.Count(string(clean), `"X-Trace":"seen"`) != 2 {
+		t.Errorf("%s, %v", clean, err)
 	}
 }
