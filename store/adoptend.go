@@ -217,6 +217,9 @@ func (a *Adoption) verify() error {
 		}
 		a.figures = AdoptFigures{Seq: last.seq, Docs: last.totals.docs + last.totals.deleted, Deleted: last.totals.deleted}
 		c := checker{r: r, partitioned: a.identity.Partitioned, instance: a.identity.Instance}
+		// Nothing else tells whether all documents have come of a chain of streams. So what came is not taken for
+		// all that there was, though it may be the totals that were wrong.
+		c.remedy = "either some are missing in the backup, or the totals were wrong: then compact the database and back it up again"
 		c.report = func(format string, args ...any) {
 			if problem == "" {
 				problem = fmt.Sprintf(format, args...)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -37,6 +38,7 @@ type checker struct {
 	report func(format string, args ...any)
 
 	found  totals            // recounted from the documents
+	remedy string            // what to do about totals that are wrong; "": compact
 	docs   int               // documents seen
 	bodies int               // bodies that some revision refers to
 	refs   map[Digest]uint64 // how many bodies refer to each attachment; nil: nobody asks
@@ -188,7 +190,7 @@ func (c *checker) totals() error {
 		return nil
 	}
 	if last.totals != c.found {
-		c.report("the running totals say %+v, the documents %+v", last.totals, c.found)
+		c.report("the running totals say %+v, the documents %+v; %s", last.totals, c.found, cmp.Or(c.remedy, "compaction sets them right"))
 	}
 	return nil
 }

@@ -305,6 +305,9 @@ func (c *committer) try(group []*op) error {
 				}
 			}
 			c.db.superseded.Add(w.bodies - w.needed)
+			if w.recount != nil {
+				w.recount.committed(w.figures, w.last)
+			}
 			if !unlisted(c.db.name) {
 				c.db.store.opt.Committed(int(w.last-w.before), time.Since(began))
 			}
@@ -328,6 +331,9 @@ func (c *committer) try(group []*op) error {
 			failure = fmt.Errorf("%w: %w: %v", ErrUnavailable, ErrUnknown, failure)
 		}
 		if errors.Is(failure, ErrUnknown) {
+			if w.recount != nil {
+				w.recount.lose()
+			}
 			c.findOut()
 		}
 		return fmt.Errorf("write to %q: %w", c.db.name, failure)

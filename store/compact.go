@@ -9,8 +9,8 @@ import (
 )
 
 // Compact drops the bodies of revisions that are not leaves, except for the common ancestors of
-// conflicting leaves, stems trees to the revs limit, and has the engine give the space back. Readers and writers carry on meanwhile. It returns when
-// done, or with ErrCompactRunning if another compaction is running.
+// conflicting leaves, stems trees to the revs limit, counts the documents anew if the running totals are wrong, and has the engine give
+// the space back. Readers and writers carry on meanwhile. It returns when done, or with ErrCompactRunning if another compaction is running.
 func (db *DB) Compact(ctx context.Context) error {
 	if !db.compacting.CompareAndSwap(false, true) {
 		return ErrCompactRunning
@@ -72,6 +72,9 @@ func (db *DB) CompactRunning() bool { return db.compacting.Load() }
 
 func (db *DB) compact(ctx context.Context) error {
 	if err := db.dropInner(ctx); err != nil {
+		return fmt.Errorf("compact %q: %w", db.name, err)
+	}
+	if err := db.mendTotals(ctx); err != nil {
 		return fmt.Errorf("compact %q: %w", db.name, err)
 	}
 	if err := db.thinTimes(ctx); err != nil {

@@ -51,6 +51,7 @@ type database struct {
 	starting   sync.Mutex    // held to start what background waits for, after gone was looked at
 	superseded *atomic.Int64 // Usage.Superseded
 	conflicts  conflictsBuild
+	recount    atomic.Pointer[recount] // of all documents, under way; else nil
 	seqs       ranks.Seqs
 	ids        ranks.IDs
 

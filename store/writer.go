@@ -36,7 +36,9 @@ type writer struct {
 	design     uint64     // database.design from the commit on, 0 if it stays
 	moves      []ranks.Move
 	partitions []partitionDelta
-	quota      quota // of the present op
+	recount    *recount      // to be told figures, else nil
+	figures    []figuresMove // what was added to the totals
+	quota      quota         // of the present op
 	proof      proof
 	own        ownMark
 	dead       deathNotes
@@ -48,7 +50,7 @@ type writer struct {
 func (w *writer) begin(tx engine.Tx, group []*op) error {
 	w.db.restamped.Store(false)
 	arena := w.arena[:0]
-	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0], partitions: w.partitions[:0]}
+	*w = writer{db: w.db, tx: tx, arena: arena, moves: w.moves[:0], partitions: w.partitions[:0], recount: w.db.recount.Load()}
 	if w.db.shared {
 		w.own = newOwnMark()
 		if err := w.fetch(group); err != nil {
@@ -201,6 +203,9 @@ func (w *writer) count(id string, tree *revtree.Tree, sign int64) error {
 		w.needed += sign * kept
 	}
 	w.totals.add(&t)
+	if w.recount != nil {
+		w.figures = append(w.figures, figuresMove{id, t})
+	}
 	if w.db.identity.Partitioned {
 		w.countInPartition(id, &t)
 	}
