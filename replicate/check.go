@@ -256,6 +256,8 @@ func noConnection(err error) (word, sentence string) {
 	switch {
 	case errors.Is(err, ErrNetwork):
 		return "network_refused", "Replications may not connect there: the settings of this server forbid the address."
+	case errors.Is(err, errMoved):
+		return "redirected", "The server sends requests to another address. Give the URL of that one."
 	case errors.Is(err, errRedirect):
 		return "redirected", "The server sends requests to another host. Name that one."
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):

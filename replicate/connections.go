@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +24,9 @@ const (
 	// dialFor is how long it may take to make a connection.
 	dialFor = 30 * time.Second
 )
+
+// errMoved says that a request was not sent where a peer sends us: it cannot be sent twice, or would be another one there.
+var errMoved = errors.New("redirected to another address, which the URL of the peer must have itself")
 
 // errRedirect says that a peer sends us elsewhere, where our credentials must not go.
 var errRedirect = errors.New("redirected to another host")
@@ -63,9 +67,33 @@ func (w *ways) client(who User, proxy *url.URL) *http.Client {
 			if req.URL.Host != first.Host || first.Scheme == "https" && req.URL.Scheme != "https" || len(via) > 5 {
 				return errRedirect
 			}
-			return nil
+			return sameRequest(req, via[len(via)-1])
 		},
 	}
+}
+
+// sameRequest has a redirected request be the one that it was, as in CouchDB (couch_replicator_httpc): package http makes a
+// GET of one that writes, whose answer would pass for that of the write. If it cannot be sent again, or the answer
+// is to be had elsewhere though nobody knows of what (303), the redirect itself is the answer.
+func sameRequest(req, was *http.Request) error {
+	if req.Method == was.Method {
+		return nil
+	}
+	if req.Response.StatusCode == http.StatusSeeOther || was.Body != nil && was.GetBody == nil {
+		return http.ErrUseLastResponse
+	}
+	for name, values := range was.Header {
+		if strings.HasPrefix(name, "Content-") {
+			req.Header[name] = values
+		}
+	}
+	req.Method = was.Method
+	if was.Body == nil {
+		return nil
+	}
+	body, err := was.GetBody()
+	req.Body, req.GetBody, req.ContentLength = body, was.GetBody, was.ContentLength
+	return err
 }
 
 func proxyText(proxy *url.URL) string {

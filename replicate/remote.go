@@ -126,10 +126,14 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 		}
 	}()
 	var body io.Reader
+	var again func() (io.ReadCloser, error)
 	if q.body != nil {
 		from := q.body
 		if at, ok := from.(io.ReaderAt); ok { // package http may not be through with that of an earlier try
 			from = io.NewSectionReader(at, 0, q.size)
+			again = func() (io.ReadCloser, error) {
+				return io.NopCloser(&watchedReader{Reader: io.NewSectionReader(at, 0, q.size), w: w, ctx: ctx}), nil
+			}
 		}
 		body = &watchedBody{Reader: from, w: w, ctx: ctx}
 	}
@@ -138,7 +142,7 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 		return nil, "", err
 	}
 	if q.body != nil {
-		req.ContentLength = q.size
+		req.ContentLength, req.GetBody = q.size, again
 	}
 	for name, values := range p.at.Headers {
 		req.Header[name] = values
@@ -184,6 +188,8 @@ func statusError(resp *http.Response, database bool) error {
 	e := &StatusError{Status: resp.StatusCode, Word: said.Error, Reason: said.Reason}
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
 	switch {
+	case resp.StatusCode/100 == 3:
+		return fmt.Errorf("%w: %w", errMoved, e)
 	case resp.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%w: %w", ErrUnauthorized, e)
 	case resp.StatusCode == http.StatusForbidden:

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +66,54 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 		_, err := p.Info(t.Context())
 		if err == nil || c.want != nil && !errors.Is(err, c.want) || transient(err) != c.again || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%d %.40s: %v, tried again: %v", c.status, c.body, err, transient(err))
+		}
+	}
+}
+
+// A request that writes is the same one where it is redirected, and never passes for done if it is not.
+func TestRedirectedWrites(t *testing.T) {
+	for _, status := range []int{301, 302, 307, 308, 303} {
+		var got []string
+		p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+			if at, ok := strings.CutPrefix(r.URL.Path, "/db/"); ok && r.Method != http.MethodGet {
+				http.Redirect(w, r, "/there/"+at, status)
+				return
+			}
+			if r.URL.Path == "/db/_local/x" {
+				http.Error(w, `{"error":"not_found"}`, 404)
+				return
+			}
+			body, _ := io.ReadAll(r.Body)
+			got = append(got, fmt.Sprintf("%s %s %s %s", r.Method, r.URL.Path, r.Header.Get("Content-Type"), body))
+			io.WriteString(w, `{"ok":true}`)
+		})
+		err := p.PutLocal(t.Context(), "x", []byte(`{"a":1}`))
+		if status == 303 {
+			if !errors.Is(err, errMoved) || len(got) > 0 {
+				t.Errorf("%d: %v, %q", status, err, got)
+			}
+			continue
+		}
+		if want := []string{`PUT /there/_local/x application/json {"a":1}`}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("%d: %v, %q", status, err, got)
+		}
+	}
+}
+
+// What cannot be sent twice says so.
+func TestRedirectedStream(t *testing.T) {
+	for _, status := range []int{301, 307} {
+		p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/db/doc" {
+				http.Redirect(w, r, "/there/doc", status)
+			}
+		}).(*remotePeer)
+		resp, err := p.send(t.Context(), sending{method: http.MethodPut, path: "doc", body: io.LimitReader(strings.NewReader("{}"), 2), size: 2})
+		if err == nil {
+			resp.Body.Close()
+		}
+		if !errors.Is(err, errMoved) {
+			t.Errorf("%d: %v", status, err)
 		}
 	}
 }
