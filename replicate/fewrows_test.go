@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -76,5 +77,76 @@ func TestSourceGivesFewRows(t *testing.T) {
 	}
 	if _, written, _ := result.Counts(); written != 25 {
 		t.Errorf("%d of 25 documents came, and the replication says that it is done", written)
+	}
+}
+
+// A source may list a document in several rows. All its revisions come, each once, to a target that reads the last of two
+// members of the same name.
+func TestSourceNamesADocumentTwice(t *testing.T) {
+	type revs = map[string][]string
+	fetched := revs{}
+	source := sourceOf(t, 2, func(w http.ResponseWriter, r *http.Request) bool {
+		switch r.URL.Path {
+		case "/db/_changes":
+			io.WriteString(w, `{"results":[{"seq":"1","id":"d1","changes":[{"rev":"1-a"}]},{"seq":"2","id":"d1","changes":[{"rev":"1-b"}]},{"seq":"3","id":"d1","changes":[{"rev":"1-b"}]}],"last_seq":"3","pending":0}`)
+		case "/db/_bulk_get":
+			var body struct{ Docs []struct{ ID, Rev string } }
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			var rows []string
+			for _, d := range body.Docs {
+				fetched[d.ID] = append(fetched[d.ID], d.Rev)
+				rows = append(rows, fmt.Sprintf(`{"id":%q,"docs":[{"ok":{"_id":%q,"_rev":%q,"_revisions":{"start":1,"ids":[%q]}}}]}`, d.ID, d.ID, d.Rev, d.Rev[2:]))
+			}
+			fmt.Fprintf(w, `{"results":[%s]}`, strings.Join(rows, ","))
+		default:
+			return false
+		}
+		return true
+	})
+	written := revs{}
+	target := sourceOf(t, 0, func(w http.ResponseWriter, r *http.Request) bool {
+		switch r.URL.Path {
+		case "/db/_revs_diff":
+			var asked revs
+			if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+				t.Error(err)
+			}
+			missing := map[string]revs{}
+			for id, list := range asked {
+				missing[id] = revs{"missing": list}
+			}
+			_ = json.NewEncoder(w).Encode(missing)
+		case "/db/_bulk_docs":
+			var body struct {
+				Docs []struct {
+					ID  string `json:"_id"`
+					Rev string `json:"_rev"`
+				}
+			}
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			for _, d := range body.Docs {
+				written[d.ID] = append(written[d.ID], d.Rev)
+			}
+			w.WriteHeader(http.StatusCreated)
+			io.WriteString(w, "[]")
+		case "/db/_ensure_full_commit":
+			io.WriteString(w, `{"ok":true,"instance_start_time":"0"}`)
+		default:
+			return false
+		}
+		return true
+	})
+	if _, err := NewJob(Spec{}, JobOptions{Server: "s", Source: source, Target: target}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string]revs{"fetched": fetched, "written": written} {
+		slices.Sort(got["d1"])
+		if fmt.Sprint(got) != "map[d1:[1-a 1-b]]" {
+			t.Errorf("%s: %v", what, got)
+		}
 	}
 }

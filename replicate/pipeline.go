@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,26 @@ type batch struct {
 	last    string // the sequence at its end
 	pending int64
 	stats   counters
+
+	places map[string]int // of the documents in changes
+}
+
+// add adds a change. A peer may list a document in several rows. They become one: of two members of the same name, which
+// a request about them would have, servers see the last one only, and the revisions of the other would never come.
+func (b *batch) add(c Change) {
+	i, known := b.places[c.ID]
+	if !known {
+		b.places[c.ID] = len(b.changes)
+		b.changes = append(b.changes, c)
+		return
+	}
+	one := &b.changes[i]
+	one.Seq = c.Seq
+	for _, rev := range c.Revs {
+		if !slices.Contains(one.Revs, rev) {
+			one.Revs = append(one.Revs, rev)
+		}
+	}
 }
 
 func (p *pipeline) run(ctx context.Context) error {
@@ -92,9 +113,9 @@ func (p *pipeline) read(ctx context.Context, work chan<- *batch) error {
 		asked, tries := j.now(), 0
 		err := j.retry(ctx, j.source, func() (err error) {
 			tries++
-			b = &batch{n: n, changes: make([]Change, 0, 64)}
+			b = &batch{n: n, changes: make([]Change, 0, 64), places: map[string]int{}}
 			end, err = j.source.Changes(ctx, q, func(c Change) error {
-				b.changes = append(b.changes, c)
+				b.add(c)
 				return nil
 			})
 			return err
