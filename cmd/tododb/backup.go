@@ -46,7 +46,7 @@ only they needed is deleted.` + targetHelp,
 	dataFlag(cmd)
 	cmd.Flags().StringArrayVar(&q.databases, "db", nil, "back up this database only; may be repeated")
 	cmd.Flags().BoolVar(&q.follow, "follow", false, "go on: ship changes within seconds, until interrupted")
-	cmd.Flags().DurationVar(&q.every, "follow-keep", time.Minute, "with --follow: keep one backup each of these, besides the newest")
+	lastingVar(cmd, &q.every, "follow-keep", time.Minute, "with --follow: keep one backup each of these, besides the newest")
 	cmd.AddCommand(backupListCommand(), backupShowCommand(), backupVerifyCommand(), backupForgetCommand(), backupPruneCommand())
 	return cmd
 }

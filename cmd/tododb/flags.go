@@ -8,10 +8,12 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tododb/tododb/httpapi/config"
+	"github.com/tododb/tododb/store/backup/repository"
 )
 
 // addServeFlags gives a command the flags of a server.
@@ -152,3 +154,31 @@ func (opt *serveOptions) settings() (*config.Config, error) {
 	}
 	return cfg, err
 }
+
+// lasting is a flag for a duration that may be long: as Go writes durations, or such as 7d, 3w, 2mo or 1y.
+type lasting struct{ d *time.Duration }
+
+func lastingVar(cmd *cobra.Command, d *time.Duration, name string, value time.Duration, usage string) {
+	*d = value
+	cmd.Flags().Var(lasting{d}, name, usage)
+}
+
+func (l lasting) Set(text string) (err error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		d, err = repository.ParseWithin(text)
+	}
+	if err == nil {
+		*l.d = d
+	}
+	return err
+}
+
+func (l lasting) String() string {
+	if l.d == nil || *l.d == 0 {
+		return "" // --help shows no default
+	}
+	return l.d.String()
+}
+
+func (lasting) Type() string { return "duration" }

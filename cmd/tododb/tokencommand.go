@@ -44,7 +44,7 @@ func tokenIssueCommand() *cobra.Command {
 	cmd.Flags().StringVar(&device, "device", "", "name of the device, by which you know it again (required)")
 	cmd.Flags().BoolVar(&write, "write", false, "the device may also write")
 	cmd.Flags().StringVar(&prefix, "id-prefix", "", "only documents whose ids begin so")
-	cmd.Flags().DurationVar(&lifetime, "expires", 0, "for how long, such as 720h; as [device_tokens] says if it is not given")
+	lastingVar(cmd, &lifetime, "expires", 0, "for how long, such as 12h or 30d; as [device_tokens] says if it is not given")
 	cmd.Flags().BoolVar(&draw, "qr", false, "also draw the token on the terminal, as a QR code")
 	return a.withJSON(a.command(cmd, func(ctx context.Context, args []string) error {
 		if device == "" {
