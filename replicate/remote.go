@@ -132,7 +132,7 @@ func (p *remotePeer) sendOnce(ctx context.Context, q *sending) (resp *http.Respo
 		if at, ok := from.(io.ReaderAt); ok { // package http may not be through with that of an earlier try
 			from = io.NewSectionReader(at, 0, q.size)
 			again = func() (io.ReadCloser, error) {
-				return io.NopCloser(&watchedReader{Reader: io.NewSectionReader(at, 0, q.size), w: w, ctx: ctx}), nil
+				return io.NopCloser(&watchedBody{Reader: io.NewSectionReader(at, 0, q.size), w: w, ctx: ctx}), nil
 			}
 		}
 		body = &watchedBody{Reader: from, w: w, ctx: ctx}
