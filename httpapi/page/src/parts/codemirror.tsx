@@ -20,8 +20,10 @@ export default function Mirror(p: EditorProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(undefined)
   const typed = useTyped()
+  const has = useRef(p.value) // what stands there
   const changed = useRef((_: string) => {})
   changed.current = (text) => {
+    has.current = text
     typed()
     p.onChange?.(text)
   }
@@ -75,6 +77,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
       }),
     })
     view.current = v
+    has.current = p.value
     mark(v, p)
     if (p.autofocus) v.focus()
     return () => {
@@ -87,7 +90,8 @@ export default function Mirror(p: EditorProps): JSX.Element {
   useLayoutEffect(() => {
     const v = view.current
     if (!v) return // it begins with this text
-    if (v.state.doc.length === p.value.length && v.state.doc.toString() === p.value) return
+    if (p.value === has.current) return
+    has.current = p.value
     v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: p.value }, annotations: Transaction.remote.of(true) })
   }, [p.value])
 

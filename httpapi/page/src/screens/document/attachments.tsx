@@ -10,6 +10,7 @@ import { Empty } from '../../parts/notice'
 import { Preview } from '../../parts/preview'
 import { Progress } from '../../parts/progress'
 import { done, failed } from '../../parts/toast'
+import { useGuard } from '../../router'
 import type { Doc, Stub } from './model'
 
 interface Sending {
@@ -26,6 +27,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
   const picker = useRef<HTMLInputElement>(null)
   const signal = useAbort()
   const act = useAct(failed)
+  useGuard(sending.length > 0, 'Files are still being sent.', ['tab', 'rev'])
   // What the next change is based on; the document is loaded again only after each.
   const rev = useRef(doc.rev)
   useLayoutEffect(() => {

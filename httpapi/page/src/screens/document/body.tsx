@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { useAct } from '../../act'
 import * as api from '../../api'
 import { check, parse, same } from '../../json'
@@ -17,8 +17,12 @@ editorSoon()
 /** The editor of a document's content. */
 export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; readOnly: boolean; onSaved: () => void }): JSX.Element {
   const [from, setFrom] = useState(doc) // what the text was made from
-  const [shown, setShown] = useState(doc.text) // what the editor is given
   const text = useRef(doc.text)
+  const [shown, setShown] = useState(doc.text) // the same, for the editor
+  const write = (t: string) => {
+    text.current = t
+    setShown(t)
+  }
   const [changed, setChanged] = useState(false)
   const [error, setError] = useState<string>()
   const act = useAct((e) => setError(api.words(e)))
@@ -26,16 +30,18 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
   const [theirs, setTheirs] = useState<Doc>()
   const unsure = useRef<string | undefined>(undefined) // was sent, and no answer has come
 
-  // The same document, loaded again: the visitor's changes stay. At once: after the next paint there may be some
-  // of which this rendering knows nothing.
+  // The same document, loaded again: the visitor's changes stay until they are undone. At once: after the next paint
+  // there may be some of which this rendering knows nothing.
+  const newer = useRef<Doc | undefined>(undefined) // was loaded, and is not shown
   useLayoutEffect(() => {
-    if (doc === from || changed) return
-    setFrom(doc)
-    if (doc.text !== text.current) {
-      text.current = doc.text
-      setShown(doc.text)
-    }
+    if (doc !== from) newer.current = doc
   }, [doc])
+  useLayoutEffect(() => {
+    if (!newer.current || changed) return
+    setFrom(newer.current)
+    write(newer.current.text)
+    newer.current = undefined
+  }, [doc, changed])
   useGuard(changed && !readOnly, 'Your changes to this document are not saved.', ['rev'])
 
   const run = (over: Doc = from, body: string = text.current) => act.run(async (to) => {
@@ -61,18 +67,23 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
         return save(to, db, now, body)
       })
       unsure.current = undefined
+      newer.current = undefined
       setTheirs(undefined)
       setFrom({ ...base, rev, text: body })
-      if (text.current === before) {
-        if (body !== before) setShown(body)
-        text.current = body
-      }
+      if (text.current === before) write(body)
       setChanged(text.current !== body) // the visitor may have gone on writing
       done('Saved.')
       onSaved()
     } catch (e) {
-      if (e instanceof api.Failure && e.status === 409) await collide()
-      else {
+      if (e instanceof api.Failure && e.status === 409) {
+        // Who writes on is not interrupted, and has perhaps no whole document just now.
+        if (text.current !== before) return setError('Somebody else has saved this document meanwhile. Save again, and you see both versions.')
+        // What was made of two versions is the visitor's own now, if there is a third one.
+        setFrom(over)
+        write(body)
+        setChanged(body !== over.text)
+        await collide()
+      } else {
         if (e instanceof api.Failure && e.status === 0) unsure.current = body
         setError(api.words(e))
         setMarks(blame(body, e))
@@ -89,7 +100,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
       else setError(api.words(e))
     }
   }
-  const state = useMemo(() => ({ base: from.rev === undefined ? undefined : from.text }), [from])
+  const base = from.rev === undefined ? undefined : from.text
 
   return (
     <div class="doc-body">
@@ -98,8 +109,7 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
           <Button kind="primary" busy={act.busy} disabled={!changed && from.rev !== undefined} onClick={() => void run()} title="Save (Ctrl+S)">Save</Button>
           {changed && from.rev !== undefined && (
             <Button kind="quiet" onClick={() => {
-              text.current = from.text
-              setShown((s) => (s === from.text ? from.text + ' ' : from.text))
+              write(from.text)
               setChanged(false)
               setError(undefined)
               setMarks([])
@@ -108,16 +118,17 @@ export function Body({ db, doc, readOnly, onSaved }: { db: string; doc: Doc; rea
           <span class="faint" aria-live="polite">{changed || from.rev === undefined && !readOnly ? 'Not saved' : ''}</span>
         </div>
       )}
-      {error !== undefined && <Notice kind="error">{error}</Notice>}
+      {error !== undefined && !theirs && <Notice kind="error">{error}</Notice>}
       <Editor label="Content of the document" mode="json" value={shown} readOnly={readOnly} marks={marks} height="100%" onSave={() => void run()} onChange={(t) => {
-        text.current = t
+        write(t)
         setChanged(t !== from.text)
         if (marks.length) setMarks([])
       }} />
-      {theirs && <Collision base={state.base} mine={text.current} theirs={theirs} busy={act.busy} onClose={() => setTheirs(undefined)} onSave={(t) => void run({ ...theirs, id: doc.id }, t)} onTheirs={() => {
+      {theirs && <Collision key={theirs.rev} base={base} mine={text.current} theirs={theirs} error={error} busy={act.busy} onClose={() => setTheirs(undefined)} onSave={(t) => void run({ ...theirs, id: doc.id }, t)} onTheirs={() => {
+        newer.current = undefined
         setFrom(theirs)
-        text.current = theirs.text
-        setShown(theirs.text)
+        write(theirs.text)
+        setError(undefined)
         setChanged(false)
         setTheirs(undefined)
         onSaved()

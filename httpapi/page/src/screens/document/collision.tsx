@@ -6,6 +6,7 @@ import { Button } from '../../parts/button'
 import { Dialog } from '../../parts/dialog'
 import { Editor } from '../../parts/editor'
 import { Notice } from '../../parts/notice'
+import { useGuard } from '../../router'
 import { shortRev, type Doc } from './model'
 
 /**
@@ -13,10 +14,12 @@ import { shortRev, type Doc } from './model'
  * opened, as it is now, and the visitor's. What only one of them changed is taken; the visitor
  * decides the rest.
  */
-export function Collision({ base, mine, theirs, busy, onSave, onTheirs, onClose }: {
+export function Collision({ base, mine, theirs, error, busy, onSave, onTheirs, onClose }: {
   base: string | undefined
   mine: string
   theirs: Doc
+  /** why the result was not saved */
+  error: string | undefined
   busy: boolean
   onSave: (text: string) => void
   onTheirs: () => void
@@ -24,8 +27,10 @@ export function Collision({ base, mine, theirs, busy, onSave, onTheirs, onClose 
 }): JSX.Element {
   const trees = useMemo(() => ({ base: base === undefined ? undefined : parse(base), mine: parse(mine) as Obj, theirs: parse(theirs.text) as Obj }), [])
   const parts = useMemo(() => compare(trees.base, trees.mine, trees.theirs), [trees])
-  const [taken, take] = useState<('mine' | 'theirs')[]>(() => parts.map((p) => (p.by === 'theirs' ? 'theirs' : 'mine')))
+  const [taken, take] = useState<('mine' | 'theirs')[]>(() => parts.map((p) => (p.by === 'theirs' && !theirs.deleted ? 'theirs' : 'mine')))
+  const [made, make] = useState<string>() // what writing by hand began with
   const [hand, byHand] = useState<string>()
+  const written = useGuard(hand !== made, 'What you have written by hand is not saved.')
   const open = parts.filter((p) => p.by === 'each').length
 
   const merged = () => {
@@ -33,21 +38,26 @@ export function Collision({ base, mine, theirs, busy, onSave, onTheirs, onClose 
     parts.forEach((p, i) => taken[i] === 'mine' && place(whole, p.path, p.mine))
     return print(whole, true)
   }
+  const begin = (text: string | undefined) => {
+    make(text)
+    byHand(text)
+  }
   const choose = (i: number, who: 'mine' | 'theirs') => take((old) => old.map((t, j) => (j === i ? who : t)))
 
   return (
     <Dialog wide title="Somebody else has saved this document" onClose={onClose} actions={
       <>
         <Button onClick={onTheirs}>Drop mine</Button>
-        {hand === undefined ? <Button onClick={() => byHand(merged())}>Write by hand</Button> : <Button onClick={() => byHand(undefined)}>Back to the fields</Button>}
+        {hand === undefined ? <Button onClick={() => begin(merged())}>Write by hand</Button> : <Button onClick={() => written.mayLeave() && begin(undefined)}>Back to the fields</Button>}
         <Button kind="primary" busy={busy} onClick={() => onSave(hand ?? merged())}>Save the result</Button>
       </>
     }>
       <p>
-        {theirs.deleted ? 'It was deleted since you opened it. ' : <>It is at revision <code>{theirs.rev && shortRev(theirs.rev)}</code> now. </>}
-        {open === 0 ? 'Your changes and theirs do not touch the same fields, so both can stay.' : `${open === 1 ? 'One field was' : `${open} fields were`} changed by both: choose.`}
+        {theirs.deleted ? 'It was deleted since you opened it. What you save makes it live again.' : <>It is at revision <code>{theirs.rev && shortRev(theirs.rev)}</code> now. </>}
+        {theirs.deleted ? '' : open === 0 ? 'Your changes and theirs do not touch the same fields, so both can stay.' : `${open === 1 ? 'One field was' : `${open} fields were`} changed by both: choose.`}
       </p>
-      {hand !== undefined ? <Editor label="The result, written by hand" mode="json" value={hand} onChange={byHand} height="50vh" /> : parts.length === 0 ? <Notice>Both versions are the same.</Notice> : (
+      {error !== undefined && <Notice kind="error">{error}</Notice>}
+      {hand !== undefined ? <Editor label="The result, written by hand" mode="json" value={hand} readOnly={busy} onChange={byHand} height="50vh" /> : parts.length === 0 ? <Notice>Both versions are the same.</Notice> : (
         <div class="versions" role="table" aria-label="Three versions, field by field">
           <div class="line titles" role="row">
             {['Field', titles.base, titles.theirs, titles.mine].map((t) => <span key={t} role="columnheader">{t}</span>)}
