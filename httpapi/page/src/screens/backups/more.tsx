@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
-import { useAbort, useLoad } from '../../load'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLoad } from '../../load'
 import { left } from '../../api'
 import { Button } from '../../parts/button'
 
@@ -20,26 +20,30 @@ export interface More<T> {
 /** A list whose next page begins with a key: one page, and one more for each press of a button. */
 export function useMore<T>(load: (startkey: string | undefined, signal: AbortSignal) => Promise<Part<T>>, deps: readonly unknown[]): More<T> {
   const first = useLoad((signal) => load(undefined, signal), deps)
-  const abort = useAbort()
+  const abort = useRef(new AbortController())
   const [more, setMore] = useState<Part<T>>()
   const [error, setError] = useState<unknown>(undefined)
   const [busy, setBusy] = useState(false)
   useEffect(() => {
     setMore(undefined)
     setError(undefined)
+    setBusy(false)
+    const c = (abort.current = new AbortController())
+    return () => c.abort() // what comes then belongs to another list
   }, [first.value])
   const next = (more ?? first.value)?.next
   const press = () => {
     const before = more?.rows ?? []
     setBusy(true)
-    load(next!, abort).then(
+    load(next!, abort.current.signal).then(
       (p) => {
         setMore({ rows: [...before, ...p.rows], next: p.next })
         setBusy(false)
       },
       (e: unknown) => {
+        if (left(e)) return
         setBusy(false)
-        if (!left(e)) setError(e)
+        setError(e)
       },
     )
   }

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import * as api from '../../api'
 import { count, plural } from '../../format'
 import { useAbort, useEvery, useLoad } from '../../load'
@@ -45,32 +45,39 @@ export function ById({ db, query }: { db: string; query: URLSearchParams }): JSX
   const range = useLoad(async (s) => {
     if (!prefix) {
       const a = await api.get<Answer>([db, '_all_docs'], { limit: 0 }, s)
-      return { start: 0, count: a.total_rows, of: a.total_rows }
+      return { prefix, start: 0, count: a.total_rows, of: a.total_rows }
     }
     const [start, end, all] = await Promise.all([rank(db, prefix, s), rank(db, after(prefix), s), api.get<Answer>([db, '_all_docs'], { limit: 0 }, s)])
-    return { start, count: end - start, of: all.total_rows }
+    return { prefix, start, count: end - start, of: all.total_rows }
   }, [db, prefix])
+  // All that is shown is of one list: the one whose rows were counted last.
+  const shown = range.value?.prefix ?? ''
   const pages = usePages<Row>(async (skip, limit, s) => {
-    const [first, last] = prefix ? [JSON.stringify(prefix), JSON.stringify(after(prefix))] : []
+    const [first, last] = shown ? [JSON.stringify(shown), JSON.stringify(after(shown))] : []
     const all = range.value?.count ?? 0
     // Skipping costs the server what it skips, so the second half is read from the end.
     if (skip <= all / 2) return (await api.get<Answer>([db, '_all_docs'], { startkey: first, endkey: last, skip, limit }, s)).rows
     const size = Math.min(limit, all - skip)
     const back = await api.get<Answer>([db, '_all_docs'], { startkey: last, endkey: first, descending: true, skip: all - skip - size, limit: size }, s)
     return back.rows.reverse()
-  }, [db, prefix])
+  }, [db, shown])
+  // The same list, counted again: its rows are read by that count.
+  const counted = useRef<string>(undefined)
+  useEffect(() => {
+    if (!range.value) return
+    if (counted.current === shown) pages.refresh()
+    counted.current = shown
+  }, [range.value])
 
   // What others write appears by itself.
   const seen = useRef<string>(undefined)
   useEvery(4000, async () => {
     const info = await api.get<{ update_seq: string }>([db], {}, signal)
-    if (seen.current !== undefined && seen.current !== info.update_seq) {
-      range.refresh()
-      pages.refresh()
-    }
+    if (seen.current !== undefined && seen.current !== info.update_seq) range.refresh()
     seen.current = info.update_seq
   })
 
+  useEffect(() => () => clearTimeout(timer.current), []) // or it would change the query of another place
   const search = (text: string) => {
     type(text)
     clearTimeout(timer.current)
@@ -101,13 +108,13 @@ export function ById({ db, query }: { db: string; query: URLSearchParams }): JSX
           <Button type="submit" disabled={!target}>Jump</Button>
         </form>
         <Tick label="Contents" value={contents} onChange={(v) => setQuery({ contents: v ? 'yes' : undefined })} />
-        <span class="faint number" aria-live="polite">{range.value && (prefix ? `${count(n)} of ${count(range.value.of)}` : plural(n, 'document'))}</span>
+        <span class="faint number" aria-live="polite">{range.value && (shown ? `${count(n)} of ${count(range.value.of)}` : plural(n, 'document'))}</span>
       </div>
-      <Trouble error={range.error ?? pages.error} retry={() => (range.reload(), pages.reload())} />
+      <Trouble error={range.error ?? pages.error} retry={range.reload} />
       {!range.value ? range.loading && <Waiting /> : n === 0 ? (
-        <Empty title={prefix ? 'No id begins so' : 'There are no documents yet'}>{!prefix && <p>Make the first one with “New document”, or replicate another database to this one.</p>}</Empty>
+        <Empty title={shown ? 'No id begins so' : 'There are no documents yet'}>{!shown && <p>Make the first one with “New document”, or replicate another database to this one.</p>}</Empty>
       ) : (
-        <Table<Row> key={prefix /* another list, from its beginning */} label="Documents" columns={columns} count={n} row={pages.row} rowKey={(r) => r.id} onVisible={pages.onVisible} jump={jump} onOpen={(r) => go(['db', db, 'doc', r.id])} />
+        <Table<Row> key={shown /* another list, from its beginning */} label="Documents" columns={columns} count={n} row={pages.row} rowKey={(r) => r.id} onVisible={pages.onVisible} jump={jump} onOpen={(r) => go(['db', db, 'doc', r.id])} />
       )}
     </>
   )

@@ -1,7 +1,6 @@
 import type { JSX } from 'preact'
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import * as api from '../../api'
-import { useAbort } from '../../load'
 import { check, Obj, parse, print, type Json } from '../../json'
 import { Button } from '../../parts/button'
 import { Editor } from '../../parts/editor'
@@ -20,11 +19,15 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
   const [warning, setWarning] = useState<string>()
   const [busy, setBusy] = useState(false)
   const more = useRef<{ bookmark: string; query: string } | undefined>(undefined) // undefined: that is all
-  const signal = useAbort()
+  // What is waited for belongs to the query that was asked last.
+  const asked = useRef(new AbortController())
+  useEffect(() => () => asked.current.abort(), [])
   const [written, write] = useState(false) // since it was asked the last time
   useGuard(written, 'This query was not asked yet.', ['by'])
 
   const read = async (ask: string, bookmark: string | undefined, before: Obj[]) => {
+    asked.current.abort()
+    const { signal } = (asked.current = new AbortController())
     setBusy(true)
     setError(undefined)
     try {
@@ -33,7 +36,10 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
       if (!(body instanceof Obj)) throw new Error(wrong ? `Line ${wrong.place(ask).line}: ${wrong.message}.` : 'A query is an object with a selector.')
       const all = body.has('selector') ? body : new Obj([['selector', body]])
       all.set('limit', parse(String(page)))
-      if (bookmark) all.set('bookmark', bookmark)
+      if (bookmark) {
+        all.set('bookmark', bookmark)
+        all.delete('skip') // behind a bookmark that much would be left out again
+      }
       const res = await api.find([db, '_find'], { body: print(all), signal })
       const a = parse(await res.text()) as Obj
       const docs = a.get('docs') as Obj[]
@@ -43,21 +49,18 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
     } catch (e) {
       if (!api.left(e)) setError(e)
     } finally {
-      setBusy(false)
+      if (!signal.aborted) setBusy(false)
     }
   }
   const run = () => {
     setQuery({ find: text.current })
     write(false)
     setRows(undefined)
+    more.current = undefined
     void read(text.current, undefined, [])
   }
-  const visible = (_from: number, to: number) => {
-    const m = more.current
-    if (!m || busy || !rows || to < rows.length - 10) return
-    more.current = undefined
-    void read(m.query, m.bookmark, rows)
-  }
+  const goOn = () => more.current && void read(more.current.query, more.current.bookmark, rows ?? [])
+  const visible = (_from: number, to: number) => !busy && error === undefined && rows && to >= rows.length - 10 && goOn()
   const idOf = (d: Obj): string | undefined => {
     const id = d.get('_id')
     return typeof id === 'string' ? id : undefined
@@ -75,7 +78,7 @@ export function ByMango({ db, query }: { db: string; query: URLSearchParams }): 
         }} onSave={run} height="10rem" />
         <Button kind="primary" busy={busy && !rows} onClick={run}>Find</Button>
       </div>
-      <Trouble error={error} />
+      <Trouble error={error} retry={more.current ? goOn : run} />
       {warning && <Notice kind="warning">{warning.trim()}</Notice>}
       {rows && (rows.length === 0 ? <Empty title="Nothing matches" /> : (
         <>
