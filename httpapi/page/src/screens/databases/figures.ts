@@ -23,6 +23,7 @@ interface Known {
 
 const most = 100 // names in one request
 const every = 2000 // ms between looks at a database that changes
+const again = 3000 // ms until the server is asked again to tell what changes, after it has stopped
 
 /**
  * Figures by name. They are asked for the names that are seen, and again for those that the server
@@ -78,7 +79,8 @@ export function useFigures(onOthers: () => void): { of: (name: string) => Figure
   useEffect(() => {
     if (!isAdmin.value) return
     const c = new AbortController()
-    void (async () => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const listen = async () => {
       try {
         for await (const line of api.lines(['_db_updates'], { query: { feed: 'continuous', since: 'now', heartbeat: 20_000 }, signal: c.signal })) {
           const { db_name: name, type } = JSON.parse(line) as { db_name?: string; type?: string }
@@ -87,10 +89,21 @@ export function useFigures(onOthers: () => void): { of: (name: string) => Figure
           else if (known.has(name)) changed.add(name)
         }
       } catch {
-        // the figures stand still
+        // the figures stand still until it comes again
       }
-    })()
-    return () => c.abort()
+      if (c.signal.aborted) return
+      timer = setTimeout(() => {
+        // Nobody has told what happened meanwhile.
+        others.current = true
+        for (const name of known.keys()) changed.add(name)
+        void listen()
+      }, again)
+    }
+    void listen()
+    return () => {
+      clearTimeout(timer)
+      c.abort()
+    }
   }, [])
 
   return {

@@ -40,7 +40,11 @@ export function Log({ node }: { node: string }): JSX.Element {
       .then((a) => {
         setError(undefined)
         if (current.current !== level) return // the choice has changed meanwhile
-        if (a.next < next.current) set([]) // the server was started again
+        if (a.next < next.current) {
+          // The server was started again, and has said something since.
+          next.current = 0
+          return set([])
+        }
         next.current = a.next
         know(true)
         set((old) => [...old, ...a.lines.map((l) => ({ ...l, text: wordsOf(l.text) })).filter((l) => !ours.test(l.text))].slice(-most))
