@@ -10,7 +10,8 @@ import { Dialog } from '../../parts/dialog'
 import { Field } from '../../parts/field'
 import { Empty, Notice, Trouble } from '../../parts/notice'
 import { Progress, Waiting } from '../../parts/progress'
-import { done, failed } from '../../parts/toast'
+import { done } from '../../parts/toast'
+import { isPartitioned } from '../../partition'
 import { useAdminOf } from '../../rights'
 import { link, setQuery } from '../../router'
 import type { ScreenProps } from '../../screens'
@@ -23,6 +24,7 @@ export default function Designs({ params, query }: ScreenProps): JSX.Element {
   const db = params.db!
   const may = useAdminOf(db)
   const list = useLoad((signal) => designsOf(db, signal), [db])
+  const partitioned = useLoad((signal) => isPartitioned(db, signal), [db])
   const [editing, edit] = useState<{ design: string; view?: View | undefined }>()
   const open = query.get('view')
   const designs = list.value?.designs ?? []
@@ -39,7 +41,7 @@ export default function Designs({ params, query }: ScreenProps): JSX.Element {
         {may === false && <span class="faint">Administrators of the database change its views.</span>}
         {may && <Button kind="primary" onClick={() => edit({ design: '' })}>New view</Button>}
       </header>
-      <Trouble error={list.error} retry={list.reload} />
+      <Trouble error={list.error ?? partitioned.error} retry={() => (list.reload(), partitioned.reload())} />
       {!list.value && !list.error && <Waiting />}
       {list.value && designs.length === 0 && <Empty title="There are no views yet"><p>A view is a function that picks a key from each document. Its rows are kept in the order of the keys.</p></Empty>}
       {list.value?.more && <Notice>These are the first {most} design documents. The <a href={link(['db', db, 'docs'], { prefix: '_design/' })}>list of documents</a> has all.</Notice>}
@@ -60,7 +62,7 @@ export default function Designs({ params, query }: ScreenProps): JSX.Element {
           </li>
         ))}
       </ul>
-      {chosen && <Query key={open} db={db} design={chosen[0].name} view={chosen[1]} onClose={() => setQuery({ view: undefined })} />}
+      {chosen && partitioned.value !== undefined && <Query key={open} partitioned={partitioned.value && chosen[0].partitioned} db={db} design={chosen[0].name} view={chosen[1]} onClose={() => setQuery({ view: undefined })} />}
       {editing && <Edit db={db} design={editing.design} view={editing.view} onClose={() => edit(undefined)} onDone={saved} />}
     </>
   )
@@ -111,7 +113,7 @@ function Head({ db, design, may, onNew, onGone }: { db: string; design: Design; 
 
 function Remove({ db, design, onClose, onDone }: { db: string; design: Design; onClose: () => void; onDone: () => void }): JSX.Element {
   const [typed, type] = useState('')
-  const act = useAct(failed)
+  const act = useAct()
   const remove = () => act.run(async (to) => {
     if (typed !== design.name) return
     const path = [db, '_design/' + design.name]
@@ -122,6 +124,7 @@ function Remove({ db, design, onClose, onDone }: { db: string; design: Design; o
   })
   return (
     <Dialog title={`Delete ${design.name}?`} unsaved="" onClose={onClose} onSubmit={remove} actions={<Button kind="danger" type="submit" busy={act.busy} disabled={typed !== design.name}>Delete</Button>}>
+      <Trouble error={act.error} />
       <p>{plural(design.views.length, 'view')} of <bdi>{design.name}</bdi> can no longer be asked. No document is lost but this one.</p>
       <Field label="Type the name" value={typed} onInput={type} autofocus />
     </Dialog>

@@ -11,7 +11,7 @@ import { Editor, type Mark } from '../../parts/editor'
 import { Choice, Field } from '../../parts/field'
 import { Notice, Trouble } from '../../parts/notice'
 import { done } from '../../parts/toast'
-import type { View } from './views'
+import { textOf, type View } from './views'
 
 /** What POST _try_view answers. */
 interface Trial {
@@ -44,6 +44,8 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
   const [ids, setIds] = useState('')
   const [trial, setTrial] = useState<Trial>()
   const [marks, setMarks] = useState<{ map: Mark[]; reduce: Mark[] }>({ map: [], reduce: [] })
+  const opened = useRef({ map: view?.map, reduce: view?.reduce }) // what the visitor's changes are made to
+  const [theirs, setTheirs] = useState<{ map: string; reduce: string }>()
   const act = useAct()
   const leaving = useAbort()
   const reduce = () => (kind === 'own' ? own.current : kind)
@@ -89,6 +91,15 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
     const had = views.get(name)
     if (had !== undefined && name !== view?.name) throw new Error(`${ddoc} has a view ${name} already.`)
     const next = had instanceof Obj ? had : new Obj()
+    const old = view && ddoc === design ? views.get(view.name) : undefined
+    if (old instanceof Obj) {
+      const now = { map: textOf(old.get('map')), reduce: textOf(old.get('reduce')) }
+      const is = (v: { map: string | undefined; reduce: string | undefined }) => now.map === v.map && now.reduce === v.reduce
+      if (!is(opened.current) && !is({ map: map.current, reduce: reduce() })) {
+        opened.current = now
+        return setTheirs(now)
+      }
+    }
     next.set('map', map.current)
     if (reduce()) next.set('reduce', reduce())
     else next.delete('reduce')
@@ -104,10 +115,16 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
     <Dialog wide title={view ? `${design} / ${view.name}` : 'New view'} unsaved="This view is not saved." onClose={onClose} onSubmit={() => ddoc && name && save()} actions={
       <>
         <Button onClick={tryOut} busy={act.busy}>Try it</Button>
-        <Button kind="primary" type="submit" busy={act.busy} disabled={!ddoc || !name}>Save</Button>
+        <Button kind="primary" type="submit" busy={act.busy} disabled={!ddoc || !name}>{theirs ? 'Save over theirs' : 'Save'}</Button>
       </>
     }>
       <Trouble error={act.error} />
+      {theirs && (
+        <Notice kind="warning">
+          Somebody else has changed this view since you opened it, so nothing was saved. This is what it is now:
+          <pre dir="auto" tabIndex={0} aria-label="The view as it is saved now">{theirs.map}{theirs.reduce && `\n\nreduce: ${theirs.reduce}`}</pre>
+        </Notice>
+      )}
       <div class="row">
         <div class="grow"><Field label="Design document" value={ddoc} onInput={setDdoc} disabled={design !== ''} required /></div>
         <div class="grow"><Field label="View" value={name} onInput={setName} required /></div>

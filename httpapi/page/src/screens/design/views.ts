@@ -15,6 +15,8 @@ export interface Design {
   /** without _design/ */
   name: string
   rev: string
+  /** of a partitioned database: whether its views are asked within one partition */
+  partitioned: boolean
   views: View[]
   /** how many other functions there are, by what they are: "filter function" */
   others: Record<string, number>
@@ -34,8 +36,10 @@ export async function designsOf(db: string, signal: AbortSignal): Promise<{ desi
   return { designs, more: rows.length > most }
 }
 
+/** A member that should be a text. */
+export const textOf = (v: unknown): string => (typeof v === 'string' ? v : '')
+
 function designOf(doc: Obj): Design {
-  const text = (v: unknown) => (typeof v === 'string' ? v : '')
   const views = doc.get('views')
   const others: Record<string, number> = {}
   for (const [group, what] of Object.entries(groups)) {
@@ -43,10 +47,12 @@ function designOf(doc: Obj): Design {
     if (has instanceof Obj && has.members.length > 0) others[what] = has.members.length
   }
   if (doc.has('validate_doc_update')) others['validation function'] = 1
+  const options = doc.get('options')
   return {
-    name: text(doc.get('_id')).slice('_design/'.length),
-    rev: text(doc.get('_rev')),
-    views: views instanceof Obj ? views.members.flatMap(([name, v]) => (name !== 'lib' && v instanceof Obj ? [{ name, map: text(v.get('map')), reduce: text(v.get('reduce')) }] : [])) : [],
+    partitioned: !(options instanceof Obj && options.get('partitioned') === false),
+    name: textOf(doc.get('_id')).slice('_design/'.length),
+    rev: textOf(doc.get('_rev')),
+    views: views instanceof Obj ? views.members.flatMap(([name, v]) => (name !== 'lib' && v instanceof Obj ? [{ name, map: textOf(v.get('map')), reduce: textOf(v.get('reduce')) }] : [])) : [],
     others,
   }
 }

@@ -11,6 +11,7 @@ import { usePages } from '../../parts/pages'
 import { Waiting } from '../../parts/progress'
 import { Table } from '../../parts/table'
 import { failed } from '../../parts/toast'
+import { isPartitioned, viewPath } from '../../partition'
 import { go, link, setQuery } from '../../router'
 
 interface Row {
@@ -25,10 +26,15 @@ interface Answer {
   rows: Row[]
 }
 
-/** The names of all views: [design document, view]. */
-async function viewsOf(db: string, signal: AbortSignal): Promise<[string, string][]> {
-  const a = await api.get<{ rows: { id: string; doc: { views?: Record<string, unknown>; language?: string } | null }[] }>([db, '_design_docs'], { include_docs: true, limit: 500 }, signal)
-  return a.rows.flatMap((r) => (r.doc?.language === 'query' ? [] : Object.keys(r.doc?.views ?? {}).map((v): [string, string] => [r.id.slice('_design/'.length), v])))
+interface DesignRow {
+  id: string
+  doc: { views?: Record<string, unknown>; language?: string; options?: { partitioned?: boolean } } | null
+}
+
+/** The names of all views: [design document, view, whether it is asked within one partition]. */
+async function viewsOf(db: string, signal: AbortSignal): Promise<[string, string, boolean][]> {
+  const [a, partitioned] = await Promise.all([api.get<{ rows: DesignRow[] }>([db, '_design_docs'], { include_docs: true, limit: 500 }, signal), isPartitioned(db, signal)])
+  return a.rows.flatMap((r) => (r.doc?.language === 'query' ? [] : Object.keys(r.doc?.views ?? {}).map((v): [string, string, boolean] => [r.id.slice('_design/'.length), v, partitioned && r.doc?.options?.partitioned !== false])))
 }
 
 /** The rows of a view, each leading to its document. */
@@ -44,13 +50,17 @@ export function ByView({ db, query }: { db: string; query: URLSearchParams }): J
       <div class="bar">
         <Choice label="View" value={`${chosen[0]}/${chosen[1]}`} options={list.map(([d, v]) => [`${d}/${v}`, `${d} / ${v}`] as const)} onChange={(view) => setQuery({ view })} />
       </div>
-      <Rows key={chosen.join('/')} db={db} design={chosen[0]} view={chosen[1]} />
+      {chosen[2] ? (
+        <Empty title="This view is asked within one partition">
+          <p>The database is partitioned, so there is no list of all rows. <a href={link(['db', db, 'design'], { view: `${chosen[0]}/${chosen[1]}` })}>Ask the view</a></p>
+        </Empty>
+      ) : <Rows key={chosen.join('/')} db={db} design={chosen[0]} view={chosen[1]} />}
     </>
   )
 }
 
 function Rows({ db, design, view }: { db: string; design: string; view: string }): JSX.Element {
-  const path = [db, '_design/' + design, '_view', view]
+  const path = viewPath(db, design, view)
   const [from, setFrom] = useState('')
   const [jump, setJump] = useState<{ index: number }>()
   const signal = useAbort()
