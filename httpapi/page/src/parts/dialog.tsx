@@ -24,6 +24,7 @@ const Closing = createContext(() => {})
 export function Dialog({ title, onClose, children, actions, onSubmit, wide, unsaved = 'What you have typed here is not saved.' }: DialogProps): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
+  const beside = useRef(false) // whether the press that is a click now began beside it, and not on a text in it
   const [typed, setTyped] = useState(false)
   const guard = useGuard(typed && unsaved !== '', unsaved)
   const close = () => guard.mayLeave() && onClose()
@@ -46,7 +47,8 @@ export function Dialog({ title, onClose, children, actions, onSubmit, wide, unsa
         e.preventDefault()
         close()
       }}
-      onClick={(e) => e.target === ref.current && close()}
+      onPointerDown={(e) => (beside.current = e.target === ref.current)}
+      onClick={(e) => e.target === ref.current && beside.current && close()}
     >
       <Typed.Provider value={() => setTyped(true)}>
         <Closing.Provider value={close}>

@@ -28,9 +28,11 @@ function listsOf(v: Obj): Lists {
   return { admins: group('admins'), members: group('members') }
 }
 
+const read = async (db: string, signal?: AbortSignal): Promise<Obj> => parse(await api.getText([db, '_security'], {}, signal)) as Obj
+
 /** Who may use a database. What else stands in the security object stays as it is. */
 export function Security({ db, may }: { db: string; may: boolean }): JSX.Element {
-  const loaded = useLoad(async (signal) => parse(await api.getText([db, '_security'], {}, signal)) as Obj, [db])
+  const loaded = useLoad((signal) => read(db, signal), [db])
   const [lists, setLists] = useState<Lists>()
   const act = useAct()
   const [was, setWas] = useState<Lists>()
@@ -43,12 +45,17 @@ export function Security({ db, may }: { db: string; may: boolean }): JSX.Element
   }, [loaded.value])
   if (!lists || !was) return <section class="card stack"><h2>Who may use it</h2>{loaded.error ? <Trouble error={loaded.error} /> : <Waiting />}</section>
   const open = lists.members.names.length + lists.members.roles.length === 0
+  // The visitor's changes are made to what is there now: somebody else may have changed it since it was loaded.
   const save = () => act.run(async (to) => {
-    const whole = parse(print(loaded.value!)) as Obj
+    const whole = await read(db)
+    const now = listsOf(whole)
     for (const g of groups) {
       let at = whole.get(g)
       if (!(at instanceof Obj)) whole.set(g, (at = new Obj()))
-      for (const k of kinds) (at as Obj).set(k, lists[g][k])
+      for (const k of kinds) {
+        const stays = now[g][k].filter((v) => lists[g][k].includes(v) || !was[g][k].includes(v))
+        ;(at as Obj).set(k, [...stays, ...lists[g][k].filter((v) => !was[g][k].includes(v) && !stays.includes(v))])
+      }
     }
     await to.send('PUT', [db, '_security'], undefined, { body: print(whole) })
     setWas(lists)

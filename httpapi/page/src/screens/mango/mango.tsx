@@ -11,7 +11,7 @@ import { Editor } from '../../parts/editor'
 import { Field } from '../../parts/field'
 import { Empty, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
-import { done, failed } from '../../parts/toast'
+import { done } from '../../parts/toast'
 import { useAdminOf } from '../../rights'
 import { go, link, setQuery, useGuard } from '../../router'
 import type { ScreenProps } from '../../screens'
@@ -35,7 +35,7 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
   const may = useAdminOf(db)
   const [making, make] = useState(false)
   const [removing, remove] = useState<Index>()
-  const act = useAct(failed)
+  const act = useAct()
   const own = indexes.value?.indexes.filter((i) => i.type !== 'special') ?? []
   return (
     <>
@@ -68,7 +68,7 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
         indexes.reload()
       }} />}
       {removing && (
-        <Dialog title={`Delete the index ${removing.name}?`} onClose={() => remove(undefined)} actions={
+        <Dialog title={`Delete the index ${removing.name}?`} onClose={() => (remove(undefined), act.setError(undefined))} actions={
           <Button kind="danger" busy={act.busy} onClick={() => void act.run(async (to) => {
             await to.send('DELETE', [db, '_index', removing.ddoc!, removing.type, removing.name])
             remove(undefined)
@@ -76,6 +76,7 @@ export default function Mango({ params, query }: ScreenProps): JSX.Element {
             indexes.reload()
           })}>Delete</Button>
         }>
+          <Trouble error={act.error} />
           <p>Queries that use it read another index then, or all documents. No document is lost.</p>
         </Dialog>
       )}

@@ -5,8 +5,7 @@ import { Failure, words } from '../../api'
 import { Button } from '../../parts/button'
 import { Dialog } from '../../parts/dialog'
 import { Field } from '../../parts/field'
-import { Notice } from '../../parts/notice'
-import { failed } from '../../parts/toast'
+import { Notice, Trouble } from '../../parts/notice'
 import { ended, guest, session, signIn, signOut } from '../../session'
 
 // What both forms are made of.
@@ -23,7 +22,7 @@ function useForm(who: string) {
 /** Asks the visitor to sign in again, above the screen, whose work waits. */
 export function SignInAgain(): JSX.Element {
   const { name, password, setPassword, busy, submit, trouble } = useForm(session.value?.name ?? '')
-  const act = useAct(failed)
+  const act = useAct()
   return (
     <Dialog title="Your session has ended" unsaved="" onClose={() => (ended.value = false)} onSubmit={() => void submit()} actions={
       <>
@@ -32,6 +31,7 @@ export function SignInAgain(): JSX.Element {
       </>
     }>
       {trouble}
+      <Trouble error={act.error} />
       <p>Sign in as <bdi>{name}</bdi> again and go on. What you have written on this screen is still there; do once more what was refused.</p>
       <Field label="Password" type="password" value={password} onInput={setPassword} autocomplete="current-password" autofocus />
     </Dialog>

@@ -12,7 +12,7 @@ import { Empty, Notice, Trouble } from '../../parts/notice'
 import { Waiting } from '../../parts/progress'
 import { Table } from '../../parts/table'
 import { Time } from '../../parts/time'
-import { done, failed } from '../../parts/toast'
+import { done } from '../../parts/toast'
 import { isAdmin, session } from '../../session'
 
 const QR = lazy(() => import('./qr'))
@@ -35,7 +35,7 @@ export default function Tokens(): JSX.Element {
   const [everybody, setEverybody] = useState(false)
   const [issuing, issue] = useState(false)
   const [ending, end] = useState<Token>()
-  const act = useAct(failed)
+  const act = useAct()
   const list = useLoad((signal) => api.get<{ tokens: Token[] }>(['_session', 'tokens'], everybody ? { all: 'true' } : {}, signal), [everybody])
   const tokens = list.value?.tokens ?? []
   return (
@@ -64,7 +64,7 @@ export default function Tokens(): JSX.Element {
         list.reload()
       }} />}
       {ending && (
-        <Dialog title="Revoke this token?" onClose={() => end(undefined)} actions={
+        <Dialog title="Revoke this token?" onClose={() => (end(undefined), act.setError(undefined))} actions={
           <Button kind="danger" busy={act.busy} onClick={() => void act.run(async (to) => {
             await to.send('DELETE', ['_session', 'tokens', ending.id])
             end(undefined)
@@ -72,6 +72,7 @@ export default function Tokens(): JSX.Element {
             list.reload()
           })}>Revoke</Button>
         }>
+          <Trouble error={act.error} />
           <p><bdi>{ending.device || ending.id}</bdi> of <bdi>{ending.owner}</bdi> is refused from now on. What it has stays on the device.</p>
         </Dialog>
       )}
