@@ -51,8 +51,10 @@ type recount struct {
 
 // countedPage is the documents from where the page before ends up to a key.
 type countedPage struct {
-	to   []byte // nil: the end
-	asOf uint64 // the newest sequence of its snapshot
+	to    []byte // nil: the end
+	asOf  uint64 // the newest sequence of its snapshot
+	found totals
+	size  int // bytes that were read
 }
 
 // lateMove is a move of a document that no page had when it was told.
@@ -93,10 +95,10 @@ func (c *recount) begins() {
 }
 
 // counted takes in a page.
-func (c *recount) counted(page countedPage, found totals) {
+func (c *recount) counted(page countedPage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.found.add(&found)
+	c.found.add(&page.found)
 	c.pages = append(c.pages, page)
 	for i := range c.late { // what belongs to later pages is seen by them
 		c.add(&c.late[i].figuresMove, c.late[i].at)
@@ -144,12 +146,13 @@ func (db *DB) mendTotals(ctx context.Context) error {
 			if mended, err = readRecounted(r); err != nil {
 				return err
 			}
-			var found totals
-			if found, from, size, err = db.countPage(r, from); err != nil {
+			page, err := db.countPage(r, from)
+			if err != nil {
 				return err
 			}
-			off = found.since(&last.totals) // where it is shared, it is all in one page
-			c.counted(countedPage{from, last.seq}, found)
+			page.asOf, from, size = last.seq, page.to, page.size
+			off = page.found.since(&last.totals) // where it is shared, it is all in one page
+			c.counted(page)
 			return nil
 		})
 		if more = from != nil; err == nil {
@@ -190,27 +193,27 @@ func (db *DB) mendTotals(ctx context.Context) error {
 	return nil
 }
 
-// countPage counts documents from a key on. to is where it ends, nil at the end of all.
-func (db *DB) countPage(r engine.Reader, from []byte) (found totals, to []byte, size int, err error) {
+// countPage counts documents from a key on.
+func (db *DB) countPage(r engine.Reader, from []byte) (page countedPage, err error) {
 	rows := 0
 	err = r.Scan(spaceDoc, engine.Range{From: from}, func(k, v []byte) (bool, error) {
 		if isTotals(v) {
 			return true, nil
 		}
 		// Other processes tell nothing, so what they write has to be in the same snapshot.
-		if rows++; !db.shared && (rows > snapshotRows || size >= snapshotBytes) {
-			to = bytes.Clone(k)
+		if rows++; !db.shared && (rows > snapshotRows || page.size >= snapshotBytes) {
+			page.to = bytes.Clone(k)
 			return false, nil
 		}
-		size += len(k) + len(v)
+		page.size += len(k) + len(v)
 		t, err := figuresOf(v)
 		if err != nil {
 			return false, fmt.Errorf("document %q: %w", k, err)
 		}
-		found.add(&t)
+		page.found.add(&t)
 		return true, nil
 	})
-	return found, to, size, err
+	return page, err
 }
 
 // figuresOf is what a document adds to the totals, by its record.
