@@ -58,7 +58,7 @@ func TestReplicateCommand(t *testing.T) {
 		return out
 	}
 
-	if _, err := runFor(t, "replicate", source, target); exitCode(err) != 1 || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), "--create-target") || strings.Contains(err.Error(), testPassword) {
+	if _, err := runFor(t, "replicate", source, target); exitCode(err) != 6 || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), "--create-target") || strings.Contains(err.Error(), testPassword) {
 		t.Errorf("a target that is not there: %v", err)
 	}
 	if out := replicate(source, target, "--create-target"); !strings.Contains(out, "documents written: 25, refused by the target: 0") {

@@ -112,7 +112,7 @@ func TestRestoreCommand(t *testing.T) {
 			t.Errorf("restored as of %s: %d %s", at, status, answer)
 		}
 	}
-	if out := run(1, "restore", target, "--db", "notes", "--as", "none", "--at", "2001-02-03 04:05"); !strings.Contains(out, "no such backup") {
+	if out := run(6, "restore", target, "--db", "notes", "--as", "none", "--at", "2001-02-03 04:05"); !strings.Contains(out, "no such backup") {
 		t.Error(out)
 	}
 	server.stop()
