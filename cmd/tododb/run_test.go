@@ -308,7 +308,7 @@ func TestCheckAndCompact(t *testing.T) {
 	if out, err := runFor(t, "check", "--data", dir, "one"); err != nil || out != "databases checked: 1, problems: 0\n" {
 		t.Errorf("check: %q, %v", out, err)
 	}
-	if _, err := runFor(t, "check", "--data", dir, "three"); exitCode(err) != 1 || !strings.Contains(err.Error(), "three") {
+	if _, err := runFor(t, "check", "--data", dir, "three"); exitCode(err) != 6 || !strings.Contains(err.Error(), "three") {
 		t.Errorf("check of what is not there: %v", err)
 	}
 
