@@ -91,3 +91,73 @@ func TestPageUnsaved(t *testing.T) {
 	b.asks("the button", press("Cancel"))
 	b.sees("The other database")
 }
+
+// Who does not want to lose what is typed is asked each time, wherever the keyboard is. Browsers let a page refuse
+// Esc once only.
+func TestPageAsksAtEachEscape(t *testing.T) {
+	widetest.Only(t)
+	t.Parallel()
+	_, b := servePage(t)
+	b.signIn()
+	b.click("link", "Users")
+	b.click("button", "New user")
+	b.fill("Name", "anna")
+	for range 3 {
+		b.asks("Esc in the field", func() { b.press(kb.Escape) })
+	}
+	b.eval("document.activeElement.blur()")
+	for range 3 {
+		b.asks("Esc beside all fields", func() { b.press(kb.Escape) })
+	}
+	b.finds("dialog", "New user")
+	b.sees("anna")
+	b.agrees(func() { b.press(kb.Escape) })
+	b.misses("with commas between; databases")
+	b.click("button", "New user") // nothing of it is left behind
+	b.press(kb.Escape)
+	b.misses("with commas between; databases")
+}
+
+// Nothing is typed into a form while it is saved, since it closes then. What the server refuses can be changed again.
+func TestPageFormStandsStillWhileItIsSaved(t *testing.T) {
+	widetest.Only(t)
+	t.Parallel()
+	p, b := servePage(t)
+	p.do(201, "PUT", "/notes", "")
+	p.do(201, "PUT", "/_users/org.couchdb.user:anna", `{"name":"anna","password":"secret","roles":[],"type":"user"}`)
+	name := func() string { return b.eval("document.querySelector('dialog input').value") }
+	b.signIn()
+	b.click("link", "Users")
+	b.click("button", "New user")
+	b.fill("Name", "anna")
+	b.fill("Password", "secret")
+	b.hold("opt.method === 'PUT'")
+	b.click("button", "Create")
+	b.holds()
+	b.focus("textbox", "Name")
+	b.press(kb.End + "bel")
+	if got := name(); got != `"anna"` {
+		t.Errorf("while it was saved, the name became %s", got)
+	}
+	b.eval("letGo()")
+	b.until("hear that there is one", chromedp.Evaluate[bool]("document.querySelector('dialog [role=alert]') !== null"))
+	b.press(kb.End + "bel")
+	if got := name(); got != `"annabel"` {
+		t.Errorf("after it was refused, the name is %s", got)
+	}
+	b.click("button", "Create")
+	b.misses("with commas between; databases")
+	b.sees("annabel")
+
+	b.open("#/db/notes/design")
+	b.click("button", "New view")
+	b.fill("Design document", "app")
+	b.fill("View", "v")
+	b.fill("Map function", "function (d) { emit(1) }")
+	b.hold("opt.method === 'PUT'")
+	b.click("button", "Save")
+	b.holds()
+	b.until("be locked", chromedp.Evaluate[bool](`document.querySelector('dialog .editor').shadowRoot.querySelector('.cm-content').contentEditable === 'false'`))
+	b.eval("letGo()")
+	b.sees("v is saved.")
+}

@@ -10,7 +10,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { check } from '../json'
 import { colors, look, shadowOf } from './codelook'
 import type { EditorProps, Mark } from './editor'
-import { useTyped } from './typed'
+import { useFixed, useTyped } from './typed'
 
 // Above this length (in characters) a text has no colours and its lines are not wrapped, so that it stays quick.
 const long = 1_000_000
@@ -20,6 +20,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(undefined)
   const typed = useTyped()
+  const readOnly = useFixed() || !!p.readOnly
   const has = useRef(p.value) // what stands there
   const changed = useRef((_: string) => {})
   changed.current = (text) => {
@@ -31,7 +32,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
   latest.current = p
   const changeable = useRef(new Compartment())
 
-  const locked = (readOnly: boolean | undefined): Extension => [EditorState.readOnly.of(!!readOnly), EditorView.editable.of(!readOnly)]
+  const locked = (is: boolean): Extension => [EditorState.readOnly.of(is), EditorView.editable.of(!is)]
 
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -67,7 +68,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
           look,
           p.mode === 'json' && !big ? [json(), indentOnInput(), foldGutter(), syntaxHighlighting(colors)] : [],
           big ? [] : EditorView.lineWrapping,
-          changeable.current.of(locked(p.readOnly)),
+          changeable.current.of(locked(readOnly)),
           EditorView.updateListener.of((u) => {
             if (!u.docChanged) return
             if (!u.transactions.some((t) => t.annotation(Transaction.remote))) changed.current(u.state.doc.toString())
@@ -95,7 +96,7 @@ export default function Mirror(p: EditorProps): JSX.Element {
     v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: p.value }, annotations: Transaction.remote.of(true) })
   }, [p.value])
 
-  useEffect(() => view.current!.dispatch({ effects: changeable.current.reconfigure(locked(p.readOnly)) }), [p.readOnly])
+  useEffect(() => view.current!.dispatch({ effects: changeable.current.reconfigure(locked(readOnly)) }), [readOnly])
   useEffect(() => mark(view.current!, p), [p.marks])
 
   return <div class="editor" ref={box} style={p.height ? { height: p.height } : {}} />

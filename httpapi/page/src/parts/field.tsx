@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useId, useLayoutEffect, useRef } from 'preact/hooks'
-import { useTyped } from './typed'
+import { useFixed, useTyped } from './typed'
 
 export interface FieldProps {
   label: string
@@ -29,6 +29,7 @@ export interface FieldProps {
 export function Field(p: FieldProps): JSX.Element {
   const id = useId()
   const typed = useTyped()
+  const fixed = useFixed()
   const box = useRef<HTMLDivElement>(null)
   // A dialog has given the keyboard to what it began with, perhaps the button that closes it.
   useLayoutEffect(() => {
@@ -47,7 +48,7 @@ export function Field(p: FieldProps): JSX.Element {
     required: p.required,
     autofocus: p.autofocus,
     disabled: p.disabled,
-    readOnly: p.readOnly,
+    readOnly: p.readOnly || fixed,
     spellcheck: p.spellcheck ?? false,
     'aria-invalid': p.error !== undefined && p.error !== '',
     'aria-describedby': p.hint || p.error ? id + '-more' : undefined,
@@ -72,10 +73,12 @@ export function Field(p: FieldProps): JSX.Element {
 export function Choice<T extends string>(p: { label: string; value: T; options: readonly (readonly [T, string])[]; onChange: (value: T) => void; hint?: ComponentChildren; bare?: boolean }): JSX.Element {
   const id = useId()
   const typed = useTyped()
+  const fixed = useFixed()
   return (
     <div class="field">
       <label for={id} class={p.bare ? 'unseen' : ''}>{p.label}</label>
-      <select id={id} value={p.value} onChange={(e) => {
+      <select id={id} value={p.value} aria-disabled={fixed} onChange={(e) => {
+        if (fixed) return void (e.currentTarget.value = p.value)
         typed()
         p.onChange(e.currentTarget.value as T)
       }}>
@@ -90,9 +93,11 @@ export function Choice<T extends string>(p: { label: string; value: T; options: 
 export function Tick(p: { label: ComponentChildren; value: boolean; onChange: (value: boolean) => void; hint?: ComponentChildren; disabled?: boolean }): JSX.Element {
   const id = useId()
   const typed = useTyped()
+  const fixed = useFixed()
   return (
     <div class="field tick">
-      <input id={id} type="checkbox" checked={p.value} disabled={p.disabled} aria-describedby={p.hint ? id + '-more' : undefined} onChange={(e) => {
+      <input id={id} type="checkbox" checked={p.value} disabled={p.disabled} aria-disabled={fixed} aria-describedby={p.hint ? id + '-more' : undefined} onChange={(e) => {
+        if (fixed) return void (e.currentTarget.checked = p.value)
         typed()
         p.onChange(e.currentTarget.checked)
       }} />

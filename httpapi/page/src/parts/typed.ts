@@ -7,3 +7,9 @@ export const Typed = createContext(() => {})
 
 /** What a field calls when the visitor has changed it. */
 export const useTyped = (): (() => void) => useContext(Typed)
+
+/** Whether what stands in the fields below it is being saved, and no more is to be typed. */
+export const Fixed = createContext(false)
+
+/** What a field asks for it. */
+export const useFixed = (): boolean => useContext(Fixed)

@@ -56,7 +56,7 @@ export function Schedule({ onClose, onDone }: { onClose: () => void; onDone: () 
     <Field key={name} label={label} value={value(name)} onInput={(v) => change({ ...changed, [name]: v })} hint={hint} placeholder={placeholder ?? ''} error={tried ? wrong[name] : undefined} />
   )
   return (
-    <Dialog title="Backups of this server" onClose={onClose} onSubmit={() => now.value && void save()} actions={<Button kind="primary" type="submit" busy={act.busy} disabled={!now.value}>{off ? 'Switch on' : 'Save'}</Button>}>
+    <Dialog title="Backups of this server" onClose={onClose} onSubmit={() => now.value && save()} actions={<Button kind="primary" type="submit" busy={act.busy} disabled={!now.value}>{off ? 'Switch on' : 'Save'}</Button>}>
       <Trouble error={act.error ?? now.error} />
       {!now.value && !now.error && <Waiting />}
       {now.value && (

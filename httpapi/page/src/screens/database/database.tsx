@@ -157,7 +157,7 @@ function End({ db }: { db: string }): JSX.Element {
       <p class="faint">All its documents go, at once and for good. Other copies of it stay.</p>
       <div><Button kind="danger" onClick={() => ask(true)}>Delete this database</Button></div>
       {asking && (
-        <Dialog title={`Delete ${db}?`} unsaved="" onClose={() => (ask(false), act.setError(undefined))} onSubmit={() => void run()} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy} disabled={typed !== db}>Delete for good</Button></>}>
+        <Dialog title={`Delete ${db}?`} unsaved="" onClose={() => (ask(false), act.setError(undefined))} onSubmit={run} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy} disabled={typed !== db}>Delete for good</Button></>}>
           <Trouble error={act.error} />
           <Notice kind="warning">There is no way back, unless you have a backup or another copy.</Notice>
           <Field label="To be sure, type its name" placeholder={db} value={typed} onInput={type} autofocus />

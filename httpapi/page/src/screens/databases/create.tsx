@@ -23,7 +23,7 @@ export function Create({ onClose }: { onClose: () => void }): JSX.Element {
     go(['db', name, 'docs'])
   })
   return (
-    <Dialog title="New database" onClose={onClose} onSubmit={() => void run()} actions={<><Cancel /><Button kind="primary" type="submit" busy={act.busy} disabled={!name || !!wrong}>Create</Button></>}>
+    <Dialog title="New database" onClose={onClose} onSubmit={run} actions={<><Cancel /><Button kind="primary" type="submit" busy={act.busy} disabled={!name || !!wrong}>Create</Button></>}>
       <Field label="Name" value={name} onInput={(v) => (setName(v), act.setError(undefined))} error={wrong ?? refused} autofocus />
       <Tick label="Partitioned" value={partitioned} onChange={setPartitioned} hint="Every id begins with the name of a partition (PARTITION:NAME), and queries of one partition do not read the others. It cannot be changed later." />
     </Dialog>

@@ -50,7 +50,7 @@ export function Edit({ db, design, view, onClose, onDone }: { db: string; design
   const leaving = useAbort()
   const reduce = () => (kind === 'own' ? own.current : kind)
 
-  const run = (does: (to: api.Sender) => Promise<void>) => void act.run(async (to) => {
+  const run = (does: (to: api.Sender) => Promise<void>) => act.run(async (to) => {
     setMarks({ map: [], reduce: [] })
     try {
       await does(to)

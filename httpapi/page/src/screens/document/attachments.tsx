@@ -120,7 +120,7 @@ export function Attachments({ db, doc, readOnly, onChanged }: { db: string; doc:
         </div>
       )}
       {removing && (
-        <Dialog title="Remove this attachment?" onClose={() => remove(undefined)} onSubmit={() => void gone(removing)} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy}>Remove</Button></>}>
+        <Dialog title="Remove this attachment?" onClose={() => remove(undefined)} onSubmit={() => gone(removing)} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy}>Remove</Button></>}>
           <p><bdi>{removing.name}</bdi> will not be in the next revision.</p>
         </Dialog>
       )}

@@ -90,7 +90,7 @@ function Delete({ db, doc, onClose }: { db: string; doc: Doc; onClose: () => voi
     abandon(['db', db, 'docs'])
   })
   return (
-    <Dialog title="Delete this document?" onClose={onClose} onSubmit={() => void run()} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy}>Delete</Button></>}>
+    <Dialog title="Delete this document?" onClose={onClose} onSubmit={run} actions={<><Cancel /><Button kind="danger" type="submit" busy={act.busy}>Delete</Button></>}>
       <p><bdi>{doc.id}</bdi> gets a revision that says it is deleted, and other copies of the database delete it too.</p>
       {doc.conflicts.length > 0 && <Notice kind="warning">It has conflicts: one of the other revisions will win then, and the document stays.</Notice>}
     </Dialog>
@@ -107,7 +107,7 @@ function CopyTo({ db, doc, onClose }: { db: string; doc: Doc; onClose: () => voi
     go(['db', db, 'doc', id])
   })
   return (
-    <Dialog title="Copy to another id" onClose={onClose} onSubmit={() => void run()} actions={<><Cancel /><Button kind="primary" type="submit" busy={act.busy} disabled={!id}>Copy</Button></>}>
+    <Dialog title="Copy to another id" onClose={onClose} onSubmit={run} actions={<><Cancel /><Button kind="primary" type="submit" busy={act.busy} disabled={!id}>Copy</Button></>}>
       <Field label="New id" value={id} onInput={set} error={error} autofocus />
     </Dialog>
   )

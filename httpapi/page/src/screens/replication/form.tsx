@@ -107,7 +107,7 @@ export function Form({ onClose, onStarted }: { onClose: () => void; onStarted: (
     setChecks(found)
     return found.every((c) => c.ok)
   }
-  const attempt = (what: 'test' | 'start', does: (to: api.Sender) => Promise<unknown>) => void (ready && act.run(does, what))
+  const attempt = (what: 'test' | 'start', does: (to: api.Sender) => Promise<unknown>) => (ready ? act.run(does, what) : undefined)
   const start = async (to: api.Sender) => {
     if (kind === 'here') {
       const body = text({ remote: endpoint(b), direction, create_remote: create && direction !== 'pull', continuous: when === 'continuous', ...(when === 'every' ? { schedule: { every: seconds } } : {}) })

@@ -24,7 +24,7 @@ export function SignInAgain(): JSX.Element {
   const { name, password, setPassword, busy, submit, trouble } = useForm(session.value?.name ?? '')
   const act = useAct()
   return (
-    <Dialog title="Your session has ended" unsaved="" onClose={() => (ended.value = false)} onSubmit={() => void submit()} actions={
+    <Dialog title="Your session has ended" unsaved="" onClose={() => (ended.value = false)} onSubmit={submit} actions={
       <>
         <Button busy={act.busy} onClick={() => void act.run(signOut)}>Sign out</Button>
         <Button kind="primary" type="submit" busy={busy}>Sign in</Button>

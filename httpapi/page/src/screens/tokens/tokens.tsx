@@ -100,7 +100,7 @@ function Issue({ onClose }: { onClose: () => void }): JSX.Element {
     const server = new URL(api.root, location.href).href
     const code = JSON.stringify({ url: server, databases: names, token })
     return (
-      <Dialog key="token" title="The token" onClose={onClose} actions={<Button kind="primary" onClick={onClose}>It is on the device</Button>}>
+      <Dialog key="token" title="The token" holds unsaved="The token is not shown again." onClose={onClose} actions={<Button kind="primary" onClick={onClose}>It is on the device</Button>}>
         <Notice kind="warning">It is shown only now. Who has it can use it until it ends.</Notice>
         <CopyText text={token} label="Copy the token" />
         <div class="tokens-code"><QR text={code} label="QR code with the address of the server, the databases and the token" /></div>
