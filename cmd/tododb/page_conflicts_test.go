@@ -133,8 +133,18 @@ func TestPageConflictsAsksBeforeItForgets(t *testing.T) {
 		b.finds("heading", "tea")
 		b.sees("The difference is decided")
 	}
+	b.click("button", "Edit as a whole")
+	b.finds("textbox", "The whole document")
+	b.click("button", "Field by field") // nothing is written yet
+	b.sees("The difference is decided")
+	b.click("button", "Edit as a whole")
+	b.fill("The whole document", `{"v":4}`)
+	b.asks("going back to the fields", func() { b.click("button", "Field by field") })
+	b.sees(`{"v":4}`)
+	b.eval("document.title = ''")
 	b.click("button", "Resolve") // which saves it, so there is no question
 	b.sees("tea is resolved")
+	p.holds("/recipes/tea", `"v":4`)
 	b.finds("heading", "cake")
 	if title := b.eval("document.title"); strings.Contains(title, "Leave") {
 		t.Error("asked after it was saved")

@@ -115,6 +115,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
   const loaded = useLoad((signal) => load(db, id, signal), [db, id])
   const [later, setLater] = useState<State>()
   const [choices, setChoices] = useState<Choices>(new Map())
+  const [made, make] = useState<string>() // what writing the whole by hand began with
   const [whole, setWhole] = useState<string>() // the result, written by hand
   const [many, setMany] = useState(page)
   const act = useAct()
@@ -127,6 +128,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
   useEffect(() => () => leave.current.abort(), [])
 
   const { free } = useGuard(choices.size > 0 || whole !== undefined, 'What you have chosen for this document is not saved.', ['id'])
+  const written = useGuard(whole !== made, 'What you have written by hand is not saved.', ['id'])
 
   const s = later ?? loaded.value
   const plan = useMemo(() => s && compare(s.versions, s.base, s.steps), [s])
@@ -155,12 +157,17 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
     setHint('')
     setChoices((old) => new Map(old).set(row.key, c))
   }
+  const byHand = (text: string | undefined) => {
+    make(text)
+    setWhole(text)
+  }
   const chooseAll = (c: Choice) => setChoices(new Map(rows.map((r) => [r.key, c])))
 
   const settle = (body: string, text: string) => act.run(async (to) => {
     if (!s) return
     try {
       await to.send('POST', [db, '_conflicts', id], undefined, { query: { delete: leaves.slice(1).map((l) => l.rev) }, body, signal: leave.current.signal })
+      written.free()
       free()
       onNext(s.conflict, text)
     } catch (e) {
@@ -173,7 +180,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
       const next = compare(now.versions, now.base)
       const own = now.versions.length - 1
       setChoices(new Map(next.rows.filter((r) => r.auto < 0 || r.auto === own).map((r) => [r.key, { take: 'version', n: own }])))
-      setWhole(undefined)
+      byHand(undefined)
       setLater(now)
     }
   })
@@ -318,7 +325,7 @@ export function Merge({ db, id, onNext, onPrevious }: Props): JSX.Element {
       {!alone && (
         <footer class="cf-foot">
           <span class="cf-state" role="status">{hint || (whole !== undefined ? 'Written by hand' : open.length ? `${open.length} of ${plural(rows.length, 'difference')} to be decided` : rows.length ? `${rows.length === 1 ? 'The difference is' : `All ${plural(rows.length, 'difference')} are`} decided` : '')}</span>
-          <Button kind="quiet" onClick={() => setWhole(whole === undefined ? print(result, true) : undefined)}>{whole === undefined ? 'Edit as a whole' : 'Field by field'}</Button>
+          <Button kind="quiet" onClick={() => (whole === undefined ? byHand(print(result, true)) : written.mayLeave() && byHand(undefined))}>{whole === undefined ? 'Edit as a whole' : 'Field by field'}</Button>
           <Button onClick={() => onNext(s.conflict)}>Skip</Button>
           <Button kind="primary" busy={act.busy} onClick={resolve} title="Ctrl+Enter">{s.meanwhile === 'resolved' ? 'Save over theirs' : 'Resolve'}</Button>
         </footer>

@@ -12,7 +12,9 @@ import { useGuard } from '../../router'
 
 const groups = ['admins', 'members'] as const
 const kinds = ['names', 'roles'] as const
-type Lists = Record<(typeof groups)[number], Record<(typeof kinds)[number], string[]>>
+type Group = (typeof groups)[number]
+type Kind = (typeof kinds)[number]
+type Lists = Record<Group, Record<Kind, string[]>>
 
 const titles = {
   admins: ['Administrators', 'They change design documents and this security.'],
@@ -28,6 +30,16 @@ function listsOf(v: Obj): Lists {
   return { admins: group('admins'), members: group('members') }
 }
 
+/** The lists as they are now, with what a visitor has made of lists as they were. */
+function onto(now: Lists, was: Lists, mine: Lists): Lists {
+  const of = (g: Group, k: Kind) => {
+    const stays = now[g][k].filter((v) => mine[g][k].includes(v) || !was[g][k].includes(v))
+    return [...stays, ...mine[g][k].filter((v) => !was[g][k].includes(v) && !stays.includes(v))]
+  }
+  const group = (g: Group) => ({ names: of(g, 'names'), roles: of(g, 'roles') })
+  return { admins: group('admins'), members: group('members') }
+}
+
 const read = async (db: string, signal?: AbortSignal): Promise<Obj> => parse(await api.getText([db, '_security'], {}, signal)) as Obj
 
 /** Who may use a database. What else stands in the security object stays as it is. */
@@ -40,22 +52,20 @@ export function Security({ db, may }: { db: string; may: boolean }): JSX.Element
   useGuard(changed, 'Who may use the database is not saved.')
   useLayoutEffect(() => {
     if (!loaded.value) return
-    setWas(listsOf(loaded.value))
-    if (!changed) setLists(listsOf(loaded.value)) // what the visitor has changed already stays
+    const now = listsOf(loaded.value)
+    setWas(now)
+    setLists(changed ? onto(now, was!, lists) : now) // what the visitor has changed already stays
   }, [loaded.value])
   if (!lists || !was) return <section class="card stack"><h2>Who may use it</h2>{loaded.error ? <Trouble error={loaded.error} /> : <Waiting />}</section>
   const open = lists.members.names.length + lists.members.roles.length === 0
   // The visitor's changes are made to what is there now: somebody else may have changed it since it was loaded.
   const save = () => act.run(async (to) => {
     const whole = await read(db)
-    const now = listsOf(whole)
+    const next = onto(listsOf(whole), was, lists)
     for (const g of groups) {
       let at = whole.get(g)
       if (!(at instanceof Obj)) whole.set(g, (at = new Obj()))
-      for (const k of kinds) {
-        const stays = now[g][k].filter((v) => lists[g][k].includes(v) || !was[g][k].includes(v))
-        ;(at as Obj).set(k, [...stays, ...lists[g][k].filter((v) => !was[g][k].includes(v) && !stays.includes(v))])
-      }
+      for (const k of kinds) (at as Obj).set(k, next[g][k])
     }
     await to.send('PUT', [db, '_security'], undefined, { body: print(whole) })
     setWas(lists)

@@ -41,7 +41,8 @@ const titles: Record<string, string> = {
 export function Tasks(): JSX.Element {
   const tasks = useLoad((signal) => api.get<Task[]>(['_active_tasks'], {}, signal), [])
   useEvery(2000, tasks.refresh)
-  if (tasks.error && !tasks.value) return <Trouble error={tasks.error} retry={tasks.reload} />
+  // What went on when the server was heard of last is no answer to what goes on.
+  if (tasks.error) return <Trouble error={tasks.error} retry={tasks.reload} />
   if (!tasks.value) return <Waiting />
   if (tasks.value.length === 0) return <p class="faint">Nothing but requests.</p>
   return (
