@@ -169,7 +169,7 @@ func (db *DB) trim(ctx context.Context, ids []string) error {
 // trim applies a compaction to one document. Its sequence stays.
 func (w *writer) trim(id string) error {
 	d, err := w.load(id)
-	if err != nil || !d.known {
+	if err != nil || d.rec.seq == 0 { // it is gone since it was found, or its tombstone has ended
 		return err
 	}
 	limit, err := w.revsLimit()

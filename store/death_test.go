@@ -10,6 +10,7 @@ import (
 	"github.com/tododb/tododb/revtree"
 	"github.com/tododb/tododb/store"
 	"github.com/tododb/tododb/store/engine"
+	"github.com/tododb/tododb/store/engine/chaos"
 	"github.com/tododb/tododb/store/storetest"
 )
 
@@ -271,4 +272,39 @@ func TestDeadDocumentIsPurged(t *testing.T) {
 	if got := missing(t, db, "a", "1-aaaa"); len(got) != 1 || dead(t, db).Count != 0 {
 		t.Errorf("missing: %q, %+v", got, dead(t, db))
 	}
+}
+
+// A tombstone that ends while a compaction has set out to stem it stays ended: nothing of it comes back into the database.
+func TestEndsWhileItIsCompacted(t *testing.T) {
+	var during func()
+	e := chaos.New(chaos.Options{Alone: true, Scanning: func(s engine.Space, rg engine.Range) {
+		if s == 2 && rg.From == nil && rg.To == nil && during != nil { // a snapshot is open here
+			do := during
+			during = nil
+			over := make(chan struct{})
+			go func() { defer close(over); do() }()
+			<-over
+		}
+	}})
+	clock := newHandClock()
+	db := storetest.Bare(t, storetest.On(t, e, store.Options{Clock: clock.now}), "db")
+	setLife(t, db, "1_min", "1_min")
+	bring(t, db, "gone", `,"_deleted":true`, "3-c", "2-b", "1-a")
+	put(t, db, `{"_id":"there"}`)
+	if err := db.SetRevsLimit(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	clock.forward(time.Hour)
+	ended := 0
+	during = func() { ended = expire(t, db) }
+	if err := db.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ended != 1 {
+		t.Errorf("%d tombstones have ended", ended)
+	}
+	if info, err := db.Info(t.Context()); err != nil || info.DocCount != 1 || info.DelCount != 0 {
+		t.Errorf("%+v, %v", info, err)
+	}
+	checkIsClean(t, db.Unguarded())
 }
