@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tododb/tododb/httpapi/auth"
 	"github.com/tododb/tododb/httpapi/wire"
@@ -20,14 +21,48 @@ func (a *Access) ReplicationUser(ctx context.Context, u auth.User) (by replicate
 
 // Allowed tells whether a user may still have the replications that they have asked for. If
 // not, it returns replicate.ErrUnauthorized, or ErrForbidden if they are no longer an
-// administrator and so may not connect everywhere. It is replicate.Options.Allowed.
+// administrator and so may not connect everywhere. Any other error says that nobody can tell now.
+// It is replicate.Options.Allowed.
 func (a *Access) Allowed(ctx context.Context, u replicate.User) error {
 	now, err := a.UserOf(ctx, u)
+	if err == errAnonymousDB {
+		if err = a.away(ctx, u); err == nil {
+			now, err = a.UserOf(ctx, u) // it may have come back in between
+		}
+	}
 	switch {
 	case err == errAnonymousDB:
 		return replicate.ErrUnauthorized
 	case err == nil && u.Admin && !now.Admin:
 		return replicate.ErrForbidden
+	}
+	return err
+}
+
+// errAccountAway says that nobody has ended an account that is not there.
+var errAccountAway = errors.New("the account that this runs for is not there now")
+
+// away tells why an account that nobody can log in with may still be the same one later, nil if it is gone for good: its
+// document is deleted, or has another password. One in conflict waits for a person, and a database of users that is
+// being restored, or was made anew and is filled by a replication, has the same accounts afterwards.
+func (a *Access) away(ctx context.Context, u replicate.User) error {
+	if u.Admin { // of the settings
+		return nil
+	}
+	db, err := a.store.Bare(ctx, a.settings().usersDB, store.ForAccounts)
+	if err == nil {
+		defer db.Release()
+		var doc *store.Document
+		doc, err = db.Get(ctx, auth.UserPrefix+u.Name, store.ReadOptions{Conflicts: true, NoBody: true})
+		if err == nil && len(doc.Conflicts) > 0 {
+			return auth.ErrInConflict
+		}
+	}
+	switch {
+	case errors.Is(err, store.ErrDeleted):
+		return nil
+	case errors.Is(err, store.ErrNoDB), errors.Is(err, store.ErrMissing):
+		return errAccountAway
 	}
 	return err
 }

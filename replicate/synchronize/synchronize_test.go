@@ -25,6 +25,7 @@ import (
 	"github.com/tododb/tododb/store/engine"
 	"github.com/tododb/tododb/store/storetest"
 	"github.com/tododb/tododb/store/updates"
+	"github.com/tododb/tododb/store/widetest"
 )
 
 // server is a whole server, which can be stopped and started again.
@@ -541,6 +542,49 @@ func TestEndsWithTheAccount(t *testing.T) {
 		here.must(404, "GET", "/todos/after-"+name, "")
 		here.must(200, "DELETE", path, "")
 	}
+}
+
+// What somebody has asked for goes on when their account is back that nobody has ended: the database of users is put back
+// from a copy, or a conflict of the account's document is resolved.
+func TestAccountThatComesBack(t *testing.T) {
+	widetest.Only(t)
+	here, there := pair(t)
+	here.must(201, "PUT", "/_users", "")
+	here.must(200, "PUT", "/todos/_security", `{"admins":{"names":["joe"]},"members":{}}`)
+	const account = "/_users/org.couchdb.user:joe"
+	here.must(201, "PUT", account, `{"name":"joe","password":"old","roles":[],"type":"user"}`)
+	login := []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("joe:old"))}
+	path := here.path(here.must(201, "POST", "/todos/_synchronizations", fmt.Sprintf(`{"remote":%q,"schedule":{"every":1},"direction":"pull"}`, there.url("todos")), login...))
+	moves := func(id string) {
+		t.Helper()
+		there.must(201, "PUT", "/todos/"+id, "{}")
+		for end := time.Now().Add(time.Minute); here.do("GET", "/todos/"+id, "").status != 200; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s does not come: %+v", id, here.do("GET", path, ""))
+			}
+		}
+	}
+	stands := func(why string) {
+		t.Helper()
+		r := here.until(path, func(r resource) bool { return r.State == "retrying" || r.State == "failed" })
+		if r.State != "retrying" || r.LastError == nil || !strings.Contains(r.LastError.Reason, why) {
+			t.Fatalf("%+v, %+v", r, r.LastError)
+		}
+	}
+	moves("first")
+
+	kept := here.must(200, "GET", account+"?revs=true", "").body
+	here.must(200, "DELETE", "/_users", "")
+	stands("not there")
+	here.must(201, "PUT", "/_users", "")
+	stands("not there")
+	here.must(201, "PUT", account+"?new_edits=false", kept)
+	moves("second")
+
+	here.must(201, "PUT", account+"?new_edits=false", `{"_rev":"1-0","name":"joe","password_scheme":"simple","password_sha":"x","salt":"y","roles":[],"type":"user"}`)
+	stands("conflict")
+	here.must(200, "DELETE", account+"?rev=1-0", "")
+	moves("third")
 }
 
 // Who administers a database, but not the server, has nothing sent that only a proxy says:
