@@ -76,7 +76,7 @@ func (w *ways) client(who User, proxy *url.URL) *http.Client {
 // GET of one that writes, whose answer would pass for that of the write. If it cannot be sent again, or the answer
 // is to be had elsewhere though nobody knows of what (303), the redirect itself is the answer.
 func sameRequest(req, was *http.Request) error {
-	if req.Method == was.Method {
+	if req.Method == was.Method && (req.Body != nil || was.Body == nil) { // behind a 301, package http sends no body any more
 		return nil
 	}
 	if req.Response.StatusCode == http.StatusSeeOther || was.Body != nil && was.GetBody == nil {

@@ -100,6 +100,30 @@ func TestRedirectedWrites(t *testing.T) {
 	}
 }
 
+// So it is where the first address is not the last.
+func TestWritesRedirectedTwice(t *testing.T) {
+	for _, statuses := range [][]int{{301, 307}, {302, 308, 301}, {307, 301}} {
+		got := ""
+		p := remoteOf(t, func(w http.ResponseWriter, r *http.Request) {
+			n := strings.Count(r.URL.Path, "/there")
+			if n < len(statuses) {
+				http.Redirect(w, r, "/there"+r.URL.Path, statuses[n])
+				return
+			}
+			body, _ := io.ReadAll(r.Body)
+			got = fmt.Sprintf("%s %s %s", r.Method, r.Header.Get("Content-Type"), body)
+			io.WriteString(w, `{"ok":true}`)
+		}).(*remotePeer)
+		resp, err := p.send(t.Context(), sendingJSON(http.MethodPost, "_bulk_docs", nil, []byte(`{"docs":[]}`)))
+		if err == nil {
+			resp.Body.Close()
+		}
+		if want := `POST application/json {"docs":[]}`; err != nil || got != want {
+			t.Errorf("%d: %v, %q", statuses, err, got)
+		}
+	}
+}
+
 // What cannot be sent twice says so.
 func TestRedirectedStream(t *testing.T) {
 	for _, status := range []int{301, 307} {
