@@ -71,10 +71,7 @@ func (db *DB) whileOpen(work func(ctx context.Context)) {
 func (db *DB) CompactRunning() bool { return db.compacting.Load() }
 
 func (db *DB) compact(ctx context.Context) error {
-	if err := db.dropInner(ctx); err != nil {
-		return fmt.Errorf("compact %q: %w", db.name, err)
-	}
-	if err := db.mendTotals(ctx); err != nil {
+	if err := db.walk(ctx); err != nil {
 		return fmt.Errorf("compact %q: %w", db.name, err)
 	}
 	if err := db.thinTimes(ctx); err != nil {
@@ -94,18 +91,47 @@ func (db *DB) compact(ctx context.Context) error {
 // trimBytes is about how much is written when a document is trimmed: a page of records.
 const trimBytes = 4096
 
-// dropInner walks all documents and trims those that need it, some hundred in each transaction.
-func (db *DB) dropInner(ctx context.Context) error {
+// walk walks all documents. It trims those that need it, and sets the totals right.
+func (db *DB) walk(ctx context.Context) error {
+	if db.shared {
+		if err := db.dropInner(ctx, nil); err != nil {
+			return err
+		}
+		return db.mendTotals(ctx, nil)
+	}
+	c := &recount{}
+	db.recount.Store(c)
+	defer db.recount.Store(nil)
+	// A transaction that had begun before would tell nothing.
+	if err := db.commits.submit(ctx, &op{upkeep: true, sparing: true, bytes: 1, apply: func(*writer) error { return nil }}); err != nil {
+		return err
+	}
+	if err := db.dropInner(ctx, c); err != nil {
+		return err
+	}
+	return db.mendTotals(ctx, c)
+}
+
+// dropInner walks all documents and trims those that need it, some hundred in each transaction. c, if there is one, gets
+// what they add to the totals.
+func (db *DB) dropInner(ctx context.Context, c *recount) error {
 	const part = 200
 	var from []byte
 	for more := true; more; {
 		var ids []string
+		var page countedPage
+		c.begins()
 		err := db.view(ctx, func(r engine.Reader) error {
 			ids, more = nil, false
 			limit, err := db.revsLimitIn(r)
 			if err != nil {
 				return err
 			}
+			last, err := newest(r)
+			if err != nil {
+				return err
+			}
+			page = countedPage{asOf: last.seq}
 			scanned, size := 0, 0
 			return r.Scan(spaceDoc, engine.Range{From: from}, func(k, v []byte) (bool, error) {
 				if isTotals(v) {
@@ -123,9 +149,15 @@ func (db *DB) dropInner(ctx context.Context) error {
 					ids = append(ids, string(k))
 					size += len(k)
 				}
+				if c != nil {
+					if err := rec.addFigures(&page.found); err != nil {
+						return false, fmt.Errorf("document %q: %w", k, err)
+					}
+				}
 				scanned++
 				if more = len(ids) >= part || size >= snapshotBytes || scanned >= snapshotRows; more {
 					from = append(append([]byte(nil), k...), 0)
+					page.to = from
 				}
 				return !more, nil
 			})
@@ -133,6 +165,7 @@ func (db *DB) dropInner(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		c.counted(page)
 		if len(ids) == 0 {
 			continue
 		}

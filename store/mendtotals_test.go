@@ -15,7 +15,7 @@ import (
 	"github.com/tododb/tododb/store/storetest"
 )
 
-// longID is long enough that a few hundred documents do not fit in one snapshot.
+// longID is an id that takes much room.
 func longID(i int) string { return fmt.Sprintf("%05d", i) + strings.Repeat("-", 900) }
 
 // fillWith writes documents, and a conflict, and a tombstone.
@@ -57,12 +57,13 @@ func TestCompactionMendsTotals(t *testing.T) {
 			}})
 			var log bytes.Buffer
 			db := storetest.DB(t, storetest.On(t, e, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}), "db")
-			revs := fillWith(t, db, 900)
+			const n = 4500 // more than two snapshots have
+			revs := fillWith(t, db, n)
 			if err := db.Miscount(t.Context(), 7, 2, 1000); err != nil {
 				t.Fatal(err)
 			}
 			info, err := db.Info(t.Context())
-			if err != nil || info.DocCount != 906 || info.DelCount != 3 {
+			if err != nil || info.DocCount != n+6 || info.DelCount != 3 {
 				t.Fatalf("%+v, %v", info, err)
 			}
 			said := ""
@@ -78,17 +79,17 @@ func TestCompactionMendsTotals(t *testing.T) {
 				go func() { // a snapshot is open here
 					defer close(over)
 					next++
-					for _, id := range []string{"0", "00100", "00500", "z"} {
+					for _, id := range []string{"0", "00100", "02500", "z"} {
 						if _, err := write(t, db, revtree.Rev{}, `{"_id":"%s-%d"}`, id, next); err != nil {
 							t.Error(err)
 						}
 					}
-					for _, i := range []int{next, next + 400, 890 - next%50} {
+					for _, i := range []int{next, next + 2200, n - 10 - next%50} {
 						if _, err := write(t, db, revs[i], `{"_id":"%s","_deleted":true}`, longID(i)); err != nil {
 							t.Error(i, err)
 						}
 					}
-					gone := []int{next - 50, next + 550}
+					gone := []int{next - 50, next + 2350}
 					for _, i := range gone {
 						if _, _, err := db.Purge(t.Context(), []string{longID(i)}, [][]revtree.Rev{{revs[i]}}); err != nil {
 							t.Error(err)

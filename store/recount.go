@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -36,7 +35,7 @@ type figuresMove struct {
 	totals
 }
 
-// recount counts all documents beside those who write them, a page in each snapshot. Of the transactions that
+// recount counts all documents beside those who write them, a page in each snapshot. A nil one counts nothing. Of the transactions that
 // are committed meanwhile it is told what they add; it knows which of them a page has seen.
 //
 // What transactions add is right, though the totals that they add it to may not be. So how much the totals are off is
@@ -54,7 +53,6 @@ type countedPage struct {
 	to    []byte // nil: the end
 	asOf  uint64 // the newest sequence of its snapshot
 	found totals
-	size  int // bytes that were read
 }
 
 // lateMove is a move of a document that no page had when it was told.
@@ -89,6 +87,9 @@ func (c *recount) add(m *figuresMove, at uint64) bool {
 
 // begins says that the snapshot of the next page is about to be taken. It has all that was told before.
 func (c *recount) begins() {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.late = c.late[:0]
@@ -96,6 +97,9 @@ func (c *recount) begins() {
 
 // counted takes in a page.
 func (c *recount) counted(page countedPage) {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.found.add(&page.found)
@@ -123,41 +127,19 @@ func (c *recount) sum(moves []figuresMove) (t totals, ok bool) {
 	return t, !c.lost
 }
 
-// mendTotals counts all documents, and sets the running totals right if they say something else. Those of
-// partitions are not looked at.
-func (db *DB) mendTotals(ctx context.Context) error {
-	c := &recount{}
-	db.recount.Store(c)
-	defer db.recount.Store(nil)
-	// A transaction that had begun before would tell nothing.
-	if err := db.commits.submit(ctx, &op{upkeep: true, sparing: true, bytes: 1, apply: func(*writer) error { return nil }}); err != nil {
-		return err
-	}
+// mendTotals sets the running totals right if they say something else than what c has counted, or, if other processes
+// write too, what is counted now. Those of partitions are not looked at.
+func (db *DB) mendTotals(ctx context.Context, c *recount) error {
 	var off totals
 	var mended uint64
-	for from, more := []byte(nil), true; more; {
-		size := 0
-		c.begins()
+	if c == nil {
 		err := db.view(ctx, func(r engine.Reader) (err error) {
-			last, err := newest(r)
-			if err != nil {
-				return err
-			}
 			if mended, err = readRecounted(r); err != nil {
 				return err
 			}
-			page, err := db.countPage(r, from)
-			if err != nil {
-				return err
-			}
-			page.asOf, from, size = last.seq, page.to, page.size
-			off = page.found.since(&last.totals) // where it is shared, it is all in one page
-			c.counted(page)
-			return nil
+			off, err = wrongBy(r)
+			return err
 		})
-		if more = from != nil; err == nil {
-			err = engine.Throttled(ctx, size)
-		}
 		if err != nil {
 			return err
 		}
@@ -165,7 +147,7 @@ func (db *DB) mendTotals(ctx context.Context) error {
 	var said totals
 	err := db.commits.submit(ctx, &op{upkeep: true, sparing: true, bytes: 100, apply: func(w *writer) error {
 		said = w.totals
-		if db.shared {
+		if c == nil {
 			if now, err := readRecounted(w.tx); now != mended || err != nil {
 				off = totals{}
 				return err
@@ -193,55 +175,53 @@ func (db *DB) mendTotals(ctx context.Context) error {
 	return nil
 }
 
-// countPage counts documents from a key on.
-func (db *DB) countPage(r engine.Reader, from []byte) (page countedPage, err error) {
-	rows := 0
-	err = r.Scan(spaceDoc, engine.Range{From: from}, func(k, v []byte) (bool, error) {
+// wrongBy is what the totals lack. Other processes tell nothing of what they write, so all is counted in one snapshot.
+func wrongBy(r engine.Reader) (off totals, err error) {
+	last, err := newest(r)
+	if err != nil {
+		return off, err
+	}
+	var found totals
+	err = r.Scan(spaceDoc, engine.Range{}, func(k, v []byte) (bool, error) {
 		if isTotals(v) {
 			return true, nil
 		}
-		// Other processes tell nothing, so what they write has to be in the same snapshot.
-		if rows++; !db.shared && (rows > snapshotRows || page.size >= snapshotBytes) {
-			page.to = bytes.Clone(k)
-			return false, nil
+		rec, err := skimDocRecord(v)
+		if err == nil {
+			err = rec.addFigures(&found)
 		}
-		page.size += len(k) + len(v)
-		t, err := figuresOf(v)
 		if err != nil {
 			return false, fmt.Errorf("document %q: %w", k, err)
 		}
-		page.found.add(&t)
 		return true, nil
 	})
-	return page, err
+	return found.since(&last.totals), err
 }
 
-// figuresOf is what a document adds to the totals, by its record.
-func figuresOf(v []byte) (t totals, err error) {
-	rec, err := skimDocRecord(v)
-	if err != nil {
-		return t, err
-	}
+// addFigures adds what the document adds to the totals.
+func (rec *docRecord) addFigures(t *totals) error {
 	if rec.deleted() {
-		t.deleted = 1
+		t.deleted++
 	} else {
-		t.docs = 1
+		t.docs++
 	}
 	if rec.flags&docForked == 0 { // the winner is the only leaf
 		ref, err := parseBodyRef(rec.data)
-		ref.addTo(&t, 1)
-		return t, err
+		if err == nil {
+			ref.addTo(t, 1)
+		}
+		return err
 	}
 	tree, err := rec.decode()
 	if err != nil {
-		return t, err
+		return err
 	}
 	for _, leaf := range tree.Leaves() {
 		ref, err := parseBodyRef(leaf.Data)
 		if err != nil {
-			return t, err
+			return err
 		}
-		ref.addTo(&t, 1)
+		ref.addTo(t, 1)
 	}
-	return t, nil
+	return nil
 }
