@@ -25,6 +25,7 @@ var bareHandles = []string{
 	"httpapi/access/devices.go Device: Bare ForTokens",
 	"httpapi/access/devices.go List: Bare ForTokens",
 	"httpapi/access/devices.go write: Bare ForTokens",
+	"httpapi/access/replicationuser.go away: Bare ForAccounts",
 	"httpapi/snapshot/files.go forgetGone: Bare ForUpkeep",
 	"httpapi/backups/room.go open: Bare ForBackups",
 	"httpapi/peruser/peruser.go followUsers: Bare ForUserDatabases",
