@@ -3,12 +3,14 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -87,6 +89,13 @@ func TestOneServerGetsTheSocket(t *testing.T) {
 		}
 		left.(*net.UnixListener).SetUnlinkOnClose(false)
 		left.Close()
+		await(t, "the end of the dead one", func() bool { // a process that was just being started may have had it too
+			c, err := net.Dial("unix", path)
+			if err == nil {
+				c.Close()
+			}
+			return errors.Is(err, syscall.ECONNREFUSED)
+		})
 		var starting sync.WaitGroup
 		var got [4]*localSocket
 		var failed [4]error
