@@ -83,7 +83,8 @@ func TestDocumentBeginsWhenTheStorageIsBack(t *testing.T) {
 	}
 	e.Calm()
 	eventually(t, "it has a job", is(func() bool { _, there := m.docs.jobs[owner]; return there }))
-	if n, most := said.Load(), 1+int64(time.Since(began)/retryDocuments); n > most {
+	// The news of the document, and of the job that is over, may come while the storage is away: each is a try of its own.
+	if n, most := said.Load(), 5+int64(time.Since(began)/retryDocuments); n > most {
 		t.Errorf("it was tried in vain %d times in %v", n, time.Since(began))
 	}
 }
