@@ -9,8 +9,8 @@ import (
 )
 
 // Compact drops the bodies of revisions that are not leaves, except for the common ancestors of
-// conflicting leaves, stems trees to the revs limit, counts the documents anew if the running totals are wrong, and has the engine give
-// the space back. Readers and writers carry on meanwhile. It returns when done, or with ErrCompactRunning if another compaction is running.
+// conflicting leaves, stems trees to the revs limit, counts all documents and sets right the running totals if they are wrong, and has
+// the engine give the space back. Readers and writers carry on meanwhile. It returns when done, or with ErrCompactRunning if another compaction is running.
 func (db *DB) Compact(ctx context.Context) error {
 	if !db.compacting.CompareAndSwap(false, true) {
 		return ErrCompactRunning

@@ -35,8 +35,8 @@ type figuresMove struct {
 	totals
 }
 
-// recount counts all documents beside those who write them, a page in each snapshot. A nil one counts nothing. Of the transactions that
-// are committed meanwhile it is told what they add; it knows which of them a page has seen.
+// recount counts all documents beside those who write them, a page in each snapshot. A nil one counts nothing. Of the
+// transactions that are committed meanwhile it is told what they add; it knows which of them a page has seen.
 //
 // What transactions add is right, though the totals that they add it to may not be. So how much the totals are off is
 // the same at any time, and is taken away once.
